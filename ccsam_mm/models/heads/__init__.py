@@ -1,0 +1,1 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
