@@ -1,1 +1,13 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+"""The mathematics of CC-SAM as pure tensor functions: torch alone, no registry."""
+
+from .characteristic_radius import characteristic_radius, perturbation_norm
+from .linear_class_gradients import LinearClassGradients
+from .random_direction import random_linear_products
+
+__all__ = [
+    'LinearClassGradients',
+    'characteristic_radius',
+    'perturbation_norm',
+    'random_linear_products',
+]

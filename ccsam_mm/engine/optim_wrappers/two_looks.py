@@ -1,0 +1,145 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Lets a head look at one batch twice inside a single, ordinary forward."""
+
+import inspect
+from contextlib import ExitStack, contextmanager
+from typing import Callable, Dict, List
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from .perturbed_part import LinearClassifier
+
+
+class TwoLooks:
+    """Watches a training forward and replaces the losses that it returns.
+
+    The first look is the model's own forward. Then ``second_logits`` makes the outputs
+    of the linear layer for a second look at the head's loss, and ``join_losses`` makes
+    the losses that the model returns. Hooks do all of it, so the training step, the DDP
+    reducer and the grad scaler see an ordinary forward.
+
+    Args:
+        classifier (LinearClassifier): The head and its linear layer.
+        second_logits (Callable): ``(features, logits, total_loss, labels) -> logits``.
+        join_losses (Callable): ``(first, second) -> losses``, on dictionaries of losses.
+    """
+
+    def __init__(
+        self,
+        classifier: LinearClassifier,
+        second_logits: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+        join_losses: Callable[[Dict, Dict], Dict],
+    ):
+        self.model, self.head, self.linear, self.name = classifier
+        self.second_logits = second_logits
+        self.join_losses = join_losses
+        self.signature = inspect.signature(self.model.forward)
+        self._forget()
+
+    @contextmanager
+    def watch(self):
+        """Hook the model for the length of the context, also if it ends in an error."""
+        with ExitStack() as stack:
+            for handle in (
+                self.head.register_forward_pre_hook(self._before_head),
+                self.linear.register_forward_hook(self._after_linear),
+                self.model.register_forward_hook(self._after_model, with_kwargs=True),
+            ):
+                stack.callback(handle.remove)
+            stack.callback(self._forget)
+            yield
+
+    def _forget(self):
+        self.feats = self.state = self.features = self.logits = None
+        self.in_second_look = False
+
+    def _before_head(self, head, args):
+        if not self.in_second_look and torch.is_grad_enabled():
+            self.feats = args[0]
+            # A loss may count samples: the second look must start where the first did.
+            self.state = [(b, b.clone()) for b in head.buffers()]
+
+    def _after_linear(self, linear, args, output):
+        if self.in_second_look or not torch.is_grad_enabled():
+            return None
+        if self.logits is not None:
+            raise RuntimeError(
+                f'The linear layer {self.name!r} runs more than once in a forward, so '
+                'CCSAMOptimWrapper can not tell which images it belongs to: set '
+                'optim_wrapper.perturb to a layer that runs once.'
+            )
+        self.features = args[0]
+        # Half-precision logit gradients would underflow.
+        self.logits = output.float() if output.dtype.itemsize < 4 else output
+        return self.logits
+
+    def _after_model(self, model, args, kwargs, losses):
+        called = self.signature.bind(*args, **kwargs).arguments
+        if called.get('mode') != 'loss' or not torch.is_grad_enabled():
+            return None
+        labels = self._labels(called.get('data_samples'))
+        total, _ = model.parse_losses(losses)
+        logits = self.second_logits(self.features, self.logits, total, labels)
+        second = self._second_look(logits, called['data_samples'])
+        self._forget()
+        return self.join_losses(losses, second)
+
+    def _labels(self, data_samples) -> Tensor:
+        if self.logits is None or self.feats is None:
+            raise RuntimeError(
+                f'The linear layer {self.name!r} or its {type(self.head).__name__} did '
+                'not run in the forward, so CCSAMOptimWrapper can not perturb it: set '
+                'optim_wrapper.perturb to a layer that the loss uses.'
+            )
+        if self.logits.shape[:-1] != (len(data_samples or ()),):
+            raise RuntimeError(
+                f'The linear layer {self.name!r} gives {tuple(self.logits.shape)} for '
+                f'{len(data_samples or ())} data samples; CCSAMOptimWrapper needs one '
+                'row per image: set optim_wrapper.perturb to such a layer.'
+            )
+        return class_labels(data_samples).to(self.logits.device)
+
+    def _second_look(self, logits: Tensor, data_samples) -> Dict:
+        with torch.no_grad():
+            for buffer, value in self.state:
+                buffer.copy_(value)
+        self.in_second_look = True
+        with stand_in(self.linear, logits):
+            return self.head.loss(self.feats, data_samples)
+
+
+def class_labels(data_samples: List) -> Tensor:
+    """Class of each image, the one with the largest weight for soft labels.
+
+    Args:
+        data_samples (List[DataSample]): Annotations with ``gt_score`` (which a loss
+            prefers, see :class:`mmpretrain.models.ClsHead`) or ``gt_label``.
+
+    Returns:
+        Tensor: ``(B, )`` of integers.
+    """
+    if 'gt_score' in data_samples[0]:
+        return torch.stack([sample.gt_score for sample in data_samples]).argmax(dim=1)
+    labels = torch.cat([sample.gt_label for sample in data_samples])
+    if len(labels) != len(data_samples):
+        raise RuntimeError(
+            'CCSAMOptimWrapper needs one class per image, but some data samples have '
+            'several labels (gt_label): multi-label data sets are not supported.'
+        )
+    return labels
+
+
+@contextmanager
+def stand_in(module: nn.Module, output: Tensor):
+    """Let a module return a given output instead of computing one."""
+    own = vars(module).get('forward')
+    module.forward = lambda *args, **kwargs: output
+    try:
+        yield
+    finally:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own

@@ -1,0 +1,85 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Length of the class-conditional perturbation (CC-SAM, CVPR 2023, Eq. 8 and 9)."""
+
+from typing import Optional, Union
+
+import torch
+from torch import Tensor
+
+
+def characteristic_radius(
+    weight_norm: Tensor, grad_norm: Tensor, num_params: int, class_counts: Tensor
+) -> Tensor:
+    r"""Characteristic radius of a class's flat minimum (Eq. 8).
+
+    .. math::
+        \rho_c = \sqrt{\frac{\|w\|}{2 \|g_c\|}} \; k^{-1/4} \, (n_c - 1)^{-1/4}
+
+    A class of one image takes :math:`n_c - 1 := 1`.
+
+    Args:
+        weight_norm (Tensor): :math:`\|w\|` over all perturbed parameters, a scalar.
+        grad_norm (Tensor): :math:`\|g_c\|`, one entry per class (any shape).
+        num_params (int): :math:`k`, the number of perturbed parameters.
+        class_counts (Tensor): :math:`n_c`, training images of the class, in the shape
+            of ``grad_norm``.
+
+    Returns:
+        Tensor: :math:`\rho_c` in the shape of ``grad_norm``; infinite where the
+        gradient is zero.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.sharpness import characteristic_radius
+        >>> characteristic_radius(
+        ...     torch.tensor(8.0), torch.tensor([1.0, 4.0]), 16, torch.tensor([17, 1]))
+        tensor([0.5000, 0.5000])
+    """
+    images = (class_counts.to(grad_norm.dtype) - 1).clamp(min=1)
+    return (weight_norm / (2 * grad_norm)).sqrt() * (num_params * images) ** -0.25
+
+
+def perturbation_norm(
+    weight_norm: Tensor,
+    grad_norm: Tensor,
+    num_params: int,
+    class_counts: Optional[Tensor] = None,
+    *,
+    rho_scale: float = 1.0,
+    max_relative_norm: Optional[float] = None,
+    radius: Union[str, float] = 'characteristic',
+) -> Tensor:
+    r"""Length :math:`\|\epsilon_c\|` of a class's perturbation (Eq. 9).
+
+    Args:
+        weight_norm (Tensor): :math:`\|w\|` over all perturbed parameters, a scalar.
+        grad_norm (Tensor): :math:`\|g_c\|`, one entry per class (any shape).
+        num_params (int): :math:`k`, the number of perturbed parameters.
+        class_counts (Tensor, optional): :math:`n_c` in the shape of ``grad_norm``;
+            not needed with a fixed ``radius``. Defaults to None.
+        rho_scale (float): Factor on Eq. 8. Defaults to 1.0.
+        max_relative_norm (float, optional): Upper bound of
+            :math:`\|\epsilon_c\| / \|w\|`, after the paper's premise
+            :math:`\rho \ll \|w\|`. Defaults to None, no bound.
+        radius (str | float): ``'characteristic'`` is :math:`\sqrt{k} \rho_c`; a number
+            is the length itself. Defaults to ``'characteristic'``.
+
+    Returns:
+        Tensor: Lengths in the shape of ``grad_norm``; zero where the gradient is zero.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.sharpness import perturbation_norm
+        >>> perturbation_norm(
+        ...     torch.tensor(8.0), torch.tensor([1.0, 0.0]), 16, torch.tensor([17, 5]))
+        tensor([2., 0.])
+    """
+    if radius == 'characteristic':
+        rho = characteristic_radius(weight_norm, grad_norm, num_params, class_counts)
+        length = rho_scale * num_params**0.5 * rho
+    else:
+        length = torch.full_like(grad_norm, radius)
+    if max_relative_norm is not None:
+        length = torch.minimum(length, max_relative_norm * weight_norm)
+    # A class without a gradient has no direction to be perturbed in.
+    return torch.where(grad_norm > 0, length, torch.zeros_like(length))
