@@ -58,9 +58,11 @@ class CCSAMMixin:
         self._counts: Optional[Tensor] = None
 
     def initialize_count_status(self, model: nn.Module, *args, **kwargs) -> None:
-        """Find the perturbed layer now: a wrong ``perturb`` costs no training time."""
+        """Find the perturbed layer now: a wrong config costs no training time."""
         super().initialize_count_status(model, *args, **kwargs)
         self._two_looks(model)
+        if self.class_counts is not None:
+            self._class_counts(torch.device('cpu'))
 
     @contextmanager
     def optim_context(self, model: nn.Module):
@@ -123,9 +125,9 @@ class CCSAMMixin:
     @torch.no_grad()
     def _lengths(self, norms: Tensor, labels: Tensor) -> Tensor:
         parameters = list(self._looks.linear.parameters())
-        counts = (
-            self._class_counts(labels.device)[labels] if self._needs_counts else None
-        )
+        counts = None
+        if self.radius == 'characteristic':
+            counts = self._class_counts(labels.device)[labels]
         return perturbation_norm(
             torch.stack([p.to(norms.dtype).norm() for p in parameters]).norm(),
             norms,
@@ -153,10 +155,6 @@ class CCSAMMixin:
             total = sum(_scale(v, 1) for v in clean.values())
             losses['clean_objective'] = total.detach()
         return losses
-
-    @property
-    def _needs_counts(self) -> bool:
-        return self.radius == 'characteristic'
 
     def _class_counts(self, device: torch.device) -> Tensor:
         """Training images per class, checked once."""
@@ -191,8 +189,8 @@ def _checked_counts(counts: Optional[Sequence[int]], num_classes: int) -> List[i
     if counts is None:
         raise RuntimeError(
             'CCSAMOptimWrapper does not know how many training images each class has: '
-            "add custom_hooks=[dict(type='ClassCountsHook')] to the config, which counts "
-            'them, or set optim_wrapper.class_counts to the list.'
+            "add custom_hooks=[dict(type='ClassCountsHook')] to the config, which "
+            'counts them, or set optim_wrapper.class_counts to the list.'
         )
     counts = [int(count) for count in counts]
     if len(counts) != num_classes:

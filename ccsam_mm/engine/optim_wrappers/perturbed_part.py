@@ -49,11 +49,12 @@ def find_linear_classifier(
     is_linear = isinstance(linear, nn.Linear) and (
         type(linear).forward is nn.Linear.forward
     )
-    if len(owners) > 1 or not is_linear or len(parameters) < len(linear._parameters):
+    is_whole = is_linear and len(parameters) == len(list(linear.parameters()))
+    if len(owners) > 1 or not is_whole:
         raise NotImplementedError(
-            f'optim_wrapper.perturb={perturb!r} covers {_shorten(parameters)}, but only '
-            'a single linear layer (weight and bias) can be perturbed so far: set '
-            f'perturb to the name of the classifier{_suggestion(model)}.'
+            f'optim_wrapper.perturb={perturb!r} covers {_shorten(parameters)}, but '
+            'only a single linear layer (weight and bias) can be perturbed so far: '
+            f'set perturb to the name of the classifier{_suggestion(model)}.'
         )
     head = _loss_head(model, owners[0])
     return LinearClassifier(model, head, linear, owners[0])

@@ -23,7 +23,7 @@ class TwoLooks:
     Args:
         classifier (LinearClassifier): The head and its linear layer.
         second_logits (Callable): ``(features, logits, total_loss, labels) -> logits``.
-        join_losses (Callable): ``(first, second) -> losses``, on dictionaries of losses.
+        join_losses (Callable): ``(first, second) -> losses``, dictionaries of losses.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class TwoLooks:
         self.features = args[0]
         # Half-precision logit gradients would underflow.
         self.logits = output.float() if output.dtype.itemsize < 4 else output
-        return self.logits
+        # A copy goes on, since an activation may overwrite what it gets.
+        return self.logits.clone()
 
     def _after_model(self, model, args, kwargs, losses):
         called = self.signature.bind(*args, **kwargs).arguments
@@ -122,13 +123,7 @@ def class_labels(data_samples: List) -> Tensor:
     """
     if 'gt_score' in data_samples[0]:
         return torch.stack([sample.gt_score for sample in data_samples]).argmax(dim=1)
-    labels = torch.cat([sample.gt_label for sample in data_samples])
-    if len(labels) != len(data_samples):
-        raise RuntimeError(
-            'CCSAMOptimWrapper needs one class per image, but some data samples have '
-            'several labels (gt_label): multi-label data sets are not supported.'
-        )
-    return labels
+    return torch.cat([sample.gt_label for sample in data_samples])
 
 
 @contextmanager

@@ -1,0 +1,172 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""CC-SAM by brute force, from the paper's equations; shares no code with the package.
+
+For every class of the batch: copy the whole model, differentiate the class's mean loss,
+perturb the copy's parameters, differentiate the class's mean loss again, add up.
+"""
+
+import copy
+import math
+
+import torch
+from mmengine.model import BaseDataPreprocessor, BaseModule
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+
+@MODELS.register_module()
+class TinyBackbone(BaseModule):
+    """Convolution, batch norm, pooling: batch statistics couple the images."""
+
+    def __init__(self, in_channels=3, channels=4):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(in_channels, channels, 3)
+        self.norm = torch.nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        """Features of shape ``(N, channels)``."""
+        return (self.norm(self.conv(x)).tanh().mean(dim=(2, 3)),)
+
+
+def tiny_model(num_classes=5, head=None, dtype=torch.float64, seed=0, **loss):
+    """A classifier of the given head with random weights that are not small."""
+    torch.manual_seed(seed)
+    loss.setdefault('type', 'CrossEntropyLoss')
+    head = dict(head or dict(type='LinearClsHead'))
+    head.update(num_classes=num_classes, in_channels=4, loss=loss)
+    model = ImageClassifier(backbone=dict(type='TinyBackbone'), head=head)
+    model.data_preprocessor = BaseDataPreprocessor()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model.to(dtype).train()
+
+
+def tiny_batch(labels, num_classes=5, soft=False, dtype=torch.float64, seed=0):
+    """Random images with the given labels, or with soft labels that prefer them."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(len(labels), 3, 6, 6, generator=generator, dtype=dtype)
+    samples = []
+    for label in labels:
+        sample = DataSample().set_gt_label(label)
+        if soft:
+            score = torch.rand(num_classes, generator=generator, dtype=dtype)
+            score[label] = 1.5
+            sample.set_gt_score(score / score.sum())
+        samples.append(sample)
+    return dict(inputs=images, data_samples=samples)
+
+
+def cross_entropy(scores, targets, class_weight=None, smoothing=0.0):
+    """Loss of each image from its soft target, ``(N, )``."""
+    losses = []
+    for score, target in zip(scores, targets):
+        num_classes = len(target)
+        target = (1 - smoothing) * target + smoothing / num_classes
+        if class_weight is not None:
+            target = target * torch.as_tensor(class_weight, dtype=score.dtype)
+        log_partition = torch.logsumexp(score, dim=0)
+        losses.append(-sum(t * (s - log_partition) for t, s in zip(target, score)))
+    return torch.stack(losses)
+
+
+def brute_force_gradients(
+    model, batch, image_losses, class_counts, prefix='head', rho_scale=1.0,
+    max_relative_norm=None, radius=None, class_reduction='sample',
+    perturbed_weight=1.0, all_batches=None,
+):  # fmt: skip
+    """Gradient of every parameter by name (paper's Eq. 8 to 11).
+
+    Args:
+        image_losses (Callable): ``(scores, targets) -> (N, )``.
+        all_batches (list): Batches whose images define the class gradients.
+    """
+    targets, classes = _targets(batch, len(class_counts))
+    present = sorted(set(classes))
+
+    def class_loss(network, data, label):
+        data_targets, data_classes = _targets(data, len(class_counts))
+        scores = network(data['inputs'], mode='tensor')
+        rows = [i for i, c in enumerate(data_classes) if c == label]
+        return image_losses(scores[rows], data_targets[rows])
+
+    total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for label in present:
+        network = copy.deepcopy(model)
+        parts = [p for n, p in network.named_parameters() if n.startswith(prefix)]
+        losses = torch.cat(
+            [
+                class_loss(copy_weights(model, network), data, label)
+                for data in all_batches or [batch]
+                if label in _targets(data, len(class_counts))[1]
+            ]
+        )
+        grads = torch.autograd.grad(losses.mean(), parts)
+        weight_norm = math.sqrt(sum(float((p.detach() ** 2).sum()) for p in parts))
+        grad_norm = math.sqrt(sum(float((g**2).sum()) for g in grads))
+        k = sum(p.numel() for p in parts)
+        images = max(class_counts[label] - 1, 1)
+        length = 0.0
+        if grad_norm > 0:
+            rho = math.sqrt(weight_norm / (2 * grad_norm)) / (k * images) ** 0.25
+            length = rho_scale * math.sqrt(k) * rho if radius is None else radius
+            if max_relative_norm is not None:
+                length = min(length, max_relative_norm * weight_norm)
+        with torch.no_grad():
+            for part, grad in zip(parts, grads):
+                part.add_(grad, alpha=length / grad_norm if grad_norm > 0 else 0.0)
+        losses = class_loss(network, batch, label)
+        share = len(losses) / len(classes)
+        if class_reduction == 'class':
+            share = 1 / len(present)
+        _accumulate(total, network, perturbed_weight * share * losses.mean())
+    network = copy.deepcopy(model)
+    scores = network(batch['inputs'], mode='tensor')
+    clean = image_losses(scores, targets).mean()
+    _accumulate(total, network, (1 - perturbed_weight) * clean)
+    return total
+
+
+def copy_weights(source, target):
+    """Return the target; its running statistics start where the source's are."""
+    for name, buffer in source.named_buffers():
+        target.get_buffer(name).copy_(buffer)
+    return target
+
+
+def _targets(batch, num_classes):
+    """Soft targets ``(N, K)`` and the class of each image."""
+    targets, classes = [], []
+    for sample in batch['data_samples']:
+        if 'gt_score' in sample:
+            targets.append(sample.gt_score)
+            classes.append(max(range(num_classes), key=lambda c: sample.gt_score[c]))
+        else:
+            label = int(sample.gt_label)
+            target = torch.zeros(num_classes, dtype=batch['inputs'].dtype)
+            target[label] = 1
+            targets.append(target)
+            classes.append(label)
+    return torch.stack(targets), classes
+
+
+def _accumulate(total, network, loss):
+    named = dict(network.named_parameters())
+    grads = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    for name, grad in zip(named, grads):
+        if grad is not None:
+            total[name] += grad
+
+
+def sgd_updates(model, batch, optim_wrapper):
+    """What ``train_step`` with learning rate 1 subtracts from every parameter."""
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    model.train_step(batch, optim_wrapper)
+    return {name: before[name] - p.detach() for name, p in model.named_parameters()}
+
+
+def relative_difference(actual, expected):
+    """Largest difference over all parameters, relative to the gradient's norm."""
+    scale = math.sqrt(sum(float((g**2).sum()) for g in expected.values()))
+    worst = max(float((actual[n] - g).abs().max()) for n, g in expected.items())
+    return worst / max(scale, 1e-30)

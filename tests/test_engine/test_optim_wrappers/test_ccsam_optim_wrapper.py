@@ -1,0 +1,330 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Updates against ``brute_force.py``: whole-model copies per class, in float64."""
+
+import copy
+
+import pytest
+import torch
+from brute_force import (
+    brute_force_gradients,
+    cross_entropy,
+    relative_difference,
+    sgd_updates,
+    tiny_batch,
+    tiny_model,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.logging import MessageHub
+from mmengine.optim import build_optim_wrapper
+from mmpretrain.registry import MODELS
+
+import ccsam_mm  # noqa: F401
+
+COUNTS = [500, 60, 7, 2, 1]
+# MMPretrain keeps weights and smoothed labels in float32: values exact there.
+CLASS_WEIGHT = [0.25, 0.5, 1.0, 2.0, 3.0]
+SMOOTHING = 0.3125
+
+
+def build_wrapper(model, **kwargs):
+    config = dict(
+        type='CCSAMOptimWrapper',
+        optimizer=dict(type='SGD', lr=1.0),
+        class_counts=COUNTS,
+    )
+    config.update(kwargs)
+    return build_optim_wrapper(model, config)
+
+
+LOSSES = dict(
+    cross_entropy=(dict(), cross_entropy),
+    weighted=(
+        dict(class_weight=CLASS_WEIGHT),
+        lambda s, t: cross_entropy(s, t, class_weight=CLASS_WEIGHT),
+    ),
+    label_smoothing=(
+        dict(type='LabelSmoothLoss', label_smooth_val=SMOOTHING, mode='original'),
+        lambda s, t: cross_entropy(s, t, smoothing=SMOOTHING),
+    ),
+    soft=(dict(use_soft=True), cross_entropy),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=2, max_size=9),
+    loss=st.sampled_from(sorted(LOSSES)),
+    rho_scale=st.sampled_from([0.0, 0.03, 1.0, 20.0]),
+    max_relative_norm=st.sampled_from([None, 0.1]),
+    class_reduction=st.sampled_from(['sample', 'class']),
+    perturbed_weight=st.sampled_from([1.0, 0.3]),
+    seed=st.integers(0, 1000),
+)
+def test_update_equals_brute_force(labels, loss, seed, **options):
+    loss_config, image_losses = LOSSES[loss]
+    model = tiny_model(seed=seed, **loss_config)
+    batch = tiny_batch(labels, soft=loss == 'soft', seed=seed)
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, image_losses, COUNTS, **options
+    )
+    actual = sgd_updates(model, batch, build_wrapper(model, **options))
+    assert relative_difference(actual, expected) < 1e-9
+
+
+@pytest.mark.parametrize('radius', [1.0, 0.05])
+def test_fixed_radius(radius):
+    model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, radius=radius
+    )
+    wrapper = build_wrapper(model, radius=radius, class_counts=None)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+
+
+def test_perturbation_changes_the_update():
+    """The oracle tests would be void if perturbed and plain gradients agreed."""
+    model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
+    plain = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, rho_scale=0
+    )
+    actual = sgd_updates(model, batch, build_wrapper(model))
+    assert relative_difference(actual, plain) > 1e-2
+
+
+def test_zero_scale_equals_plain_sgd():
+    model, batch = tiny_model(), tiny_batch([0, 0, 1, 4, 2])
+    plain = copy.deepcopy(model)
+    sgd = build_optim_wrapper(plain, dict(optimizer=dict(type='SGD', lr=1.0)))
+    expected = sgd_updates(plain, batch, sgd)
+    actual = sgd_updates(model, batch, build_wrapper(model, rho_scale=0))
+    assert relative_difference(actual, expected) < 1e-12
+
+
+def test_running_statistics_move_once():
+    model, batch = tiny_model(), tiny_batch([0, 1, 1])
+    plain = copy.deepcopy(model)
+    model.train_step(batch, build_wrapper(model))
+    plain(batch['inputs'], mode='tensor')
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(model.get_buffer(name), buffer)
+
+
+@pytest.mark.parametrize('value', [0.0, -60.0])
+def test_nothing_is_nan(value):
+    """Vanished weights, and logits so sure that gradients underflow to zero."""
+    model, batch = tiny_model(), tiny_batch([0, 0, 0])
+    with torch.no_grad():
+        model.head.fc.weight.zero_()
+        model.head.fc.bias.fill_(value)
+        model.head.fc.bias[0] = -30 * value
+    updates = sgd_updates(model, batch, build_wrapper(model))
+    assert all(torch.isfinite(update).all() for update in updates.values())
+    assert (max(float(u.abs().max()) for u in updates.values()) > 0) == (value == 0)
+
+
+@pytest.mark.parametrize(
+    'head, perturb',
+    [
+        (dict(type='VisionTransformerClsHead'), 'head'),
+        (dict(type='VisionTransformerClsHead', hidden_dim=6), 'head.layers.head'),
+        (dict(type='StackedLinearClsHead', mid_channels=(6,)), 'head.layers.1'),
+    ],
+)
+def test_other_heads(head, perturb):
+    model, batch = tiny_model(head=head), tiny_batch([0, 0, 1, 4])
+    if head['type'] == 'VisionTransformerClsHead':
+        # Its features are (patch tokens, class token).
+        model.backbone.register_forward_hook(lambda m, a, out: ([None, out[0]],))
+    names = [n for n, _ in model.named_parameters() if n.startswith(perturb)]
+    assert len(names) == 2
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=perturb
+    )
+    wrapper = build_wrapper(model, perturb=perturb)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+
+
+def test_classifier_without_bias():
+    model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
+    model.head.fc.register_parameter('bias', None)
+    expected = brute_force_gradients(copy.deepcopy(model), batch, cross_entropy, COUNTS)
+    assert (
+        relative_difference(sgd_updates(model, batch, build_wrapper(model)), expected)
+        < 1e-9
+    )
+
+
+def test_accumulation_perturbs_each_micro_batch():
+    model = tiny_model()
+    batches = [tiny_batch([0, 1, 1], seed=1), tiny_batch([4, 4, 2], seed=2)]
+    parts = [
+        brute_force_gradients(copy.deepcopy(model), b, cross_entropy, COUNTS)
+        for b in batches
+    ]
+    expected = {n: (parts[0][n] + parts[1][n]) / 2 for n in parts[0]}
+    wrapper = build_wrapper(model, accumulative_counts=2)
+    unchanged = sgd_updates(model, batches[0], wrapper)
+    assert all((update == 0).all() for update in unchanged.values())
+    actual = sgd_updates(model, batches[1], wrapper)
+    assert relative_difference(actual, expected) < 1e-9
+
+
+def test_clipping_acts_on_the_final_gradient():
+    model, batch = tiny_model(), tiny_batch([0, 1, 4])
+    expected = brute_force_gradients(copy.deepcopy(model), batch, cross_entropy, COUNTS)
+    norm = torch.cat([g.flatten() for g in expected.values()]).norm()
+    expected = {n: g * 0.01 / norm for n, g in expected.items()}
+    wrapper = build_wrapper(model, clip_grad=dict(max_norm=0.01))
+    # clip_grad_norm_ divides by norm + 1e-6.
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-5
+
+
+def test_stateful_loss_counts_a_batch_once():
+    model = tiny_model()
+    model.head.loss_module = MODELS.build(dict(type='SeesawLoss', num_classes=5))
+    batch = tiny_batch([0, 0, 1, 4])
+    plain = copy.deepcopy(model)
+    plain.train_step(
+        batch, build_optim_wrapper(plain, dict(optimizer=dict(type='SGD', lr=1.0)))
+    )
+    model.train_step(batch, build_wrapper(model))
+    loss, plain_loss = model.head.loss_module, plain.head.loss_module
+    assert plain_loss.cum_samples.tolist() == [2, 1, 0, 0, 1]
+    torch.testing.assert_close(loss.cum_samples, plain_loss.cum_samples)
+
+
+def test_in_place_activation_after_the_perturbed_layer():
+    head = dict(type='StackedLinearClsHead', mid_channels=(6,))
+    head['act_cfg'] = dict(type='ReLU', inplace=True)
+    model, batch = tiny_model(head=head), tiny_batch([0, 0, 1, 4])
+    perturb = 'head.layers.0.fc'
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=perturb
+    )
+    wrapper = build_wrapper(model, perturb=perturb)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+
+
+def test_random_direction_has_the_gradients_length():
+    """The step in logit space is that of a random matrix of norm ``||eps_c||``."""
+    model, batch = tiny_model(), tiny_batch([0] * 4)
+    torch.manual_seed(0)
+    losses = []
+    for direction in ('gradient', 'random', 'random'):
+        network = copy.deepcopy(model)
+        wrapper = build_wrapper(network, direction=direction, rho_scale=0.3)
+        losses.append(network.train_step(batch, wrapper)['loss'].item())
+    clean = cross_entropy(
+        model(batch['inputs'], mode='tensor'), torch.eye(5).double()[[0] * 4]
+    ).mean()
+    assert losses[1] != losses[2]
+    # No random direction of the same length raises the loss as far as the gradient's.
+    assert losses[0] - clean > max(losses[1:]) - clean
+    assert all(abs(loss - clean) > 1e-6 for loss in losses)
+
+
+def test_hooks_are_gone_also_after_an_error():
+    model, batch = tiny_model(), tiny_batch([0, 1])
+    wrapper = build_wrapper(model)
+
+    def hooks():
+        return [
+            hook
+            for module in model.modules()
+            for hook in (*module._forward_hooks, *module._forward_pre_hooks)
+        ]
+
+    before = hooks()
+    model.train_step(batch, wrapper)
+    assert hooks() == before and 'forward' not in vars(model.head.fc)
+    broken = dict(inputs=batch['inputs'][:, :1], data_samples=batch['data_samples'])
+    with pytest.raises(RuntimeError):
+        model.train_step(broken, wrapper)
+    assert hooks() == before
+    model.train_step(batch, wrapper)
+
+
+def test_other_modes_and_evaluation_in_the_context_are_untouched():
+    model, batch = tiny_model(), tiny_batch([0, 1])
+    wrapper = build_wrapper(model)
+    with wrapper.optim_context(model):
+        scores = model(batch['inputs'], mode='tensor')
+        with torch.no_grad():
+            losses = model(**batch, mode='loss')
+    assert scores.shape == (2, 5) and set(losses) == {'loss'}
+
+
+def test_logged_values():
+    model = tiny_model(head=dict(type='LinearClsHead', cal_acc=True))
+    batch = tiny_batch([0, 1, 1])
+    with torch.no_grad():
+        clean = copy.deepcopy(model)(**batch, mode='loss')
+    logs = model.train_step(batch, build_wrapper(copy.deepcopy(model)))
+    torch.testing.assert_close(logs['clean_objective'], clean['loss'])
+    # Accuracy is that of the unperturbed classifier; the loss is the perturbed one.
+    assert logs['accuracy_top-1'] == clean['accuracy_top-1'][0]
+    assert logs['loss'] > clean['loss']
+    mixed = model.train_step(batch, build_wrapper(model, perturbed_weight=0.25))
+    parts = mixed['loss_clean'] + mixed['loss_perturbed']
+    torch.testing.assert_close(mixed['loss'], parts)
+
+
+def test_class_counts_come_from_the_training_data_set():
+    hub = MessageHub.get_instance('class_counts_test')  # now the current instance
+    hub.update_info('dataset_meta', dict(class_counts=COUNTS))
+    model, batch = tiny_model(), tiny_batch([0, 1, 4])
+    expected = brute_force_gradients(copy.deepcopy(model), batch, cross_entropy, COUNTS)
+    wrapper = build_wrapper(model, class_counts=None)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+    hub.runtime_info.pop('dataset_meta')
+    with pytest.raises(RuntimeError, match='ClassCountsHook'):
+        model.train_step(batch, build_wrapper(model, class_counts=None))
+
+
+@pytest.mark.parametrize(
+    'options, error, sentence',
+    [
+        (dict(perturb='haed'), ValueError, "perturb='haed' matches no parameter.*head"),
+        (dict(perturb=['head', 'backbone.con']), ValueError, "'backbone.con' matches"),
+        (dict(perturb='backbone'), NotImplementedError, "perturb='head.fc'"),
+        (dict(perturb=''), NotImplementedError, "perturb='head.fc'"),
+        (dict(perturb='head.fc.bias'), NotImplementedError, 'single linear layer'),
+    ],
+)
+def test_wrong_perturb_is_refused_before_training(options, error, sentence):
+    model = tiny_model()
+    with pytest.raises(error, match=sentence):
+        build_wrapper(model, **options).initialize_count_status(model, 0, 10)
+
+
+@pytest.mark.parametrize(
+    'counts, sentence',
+    [([5, 4, 3], '3 entries.*5 classes'), ([5, 4, 0, 1, 1], r'class_counts\[2\] is 0')],
+)
+def test_wrong_class_counts_are_refused(counts, sentence):
+    model = tiny_model()
+    with pytest.raises(ValueError, match=sentence):
+        build_wrapper(model, class_counts=counts).initialize_count_status(model, 0, 10)
+
+
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('rho_scale', -1),
+        ('max_relative_norm', 0),
+        ('radius', 'big'),
+        ('direction', 'up'),
+        ('class_reduction', 'mean'),
+        ('perturbed_weight', 1.5),
+    ],
+)
+def test_wrong_options_are_refused(name, value):
+    with pytest.raises(ValueError, match=f'optim_wrapper.{name} is {value!r}'):
+        build_wrapper(tiny_model(), **{name: value})
+
+
+def test_head_without_a_linear_classifier_is_refused():
+    model = tiny_model(head=dict(type='StackedLinearClsHead', mid_channels=(6,)))
+    with pytest.raises(NotImplementedError, match='head.layers.1.fc'):
+        build_wrapper(model).initialize_count_status(model, 0, 10)
