@@ -1,1 +1,344 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Every remedy for the stack below us: PyTorch, MMEngine, MMCV, MMPretrain.
+
+Importing this module checks the versions and lets checkpoints load; the tools use the
+other functions. Nothing else in the package works around a dependency.
+"""
+
+import os
+import os.path as osp
+import pickle
+import re
+import subprocess
+from datetime import timedelta
+from importlib import import_module, metadata
+
+from .version import DISTRIBUTIONS, SUPPORTED
+
+
+def check_versions() -> None:
+    """Import the stack and refuse missing or unsupported parts in one sentence.
+
+    MMPretrain's own check is an assertion that fires in its import, so this one has to
+    look at MMEngine and MMCV first.
+
+    Raises:
+        ImportError: If a package is missing or outside of its supported range.
+    """
+    for name, supported in SUPPORTED.items():
+        try:
+            module = import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise ImportError(
+                f'ccsam_mm needs {name}{supported}, but {name} is not installed: '
+                f'run {_pip_command(name)}'
+            ) from None
+        _check_version(name, module.__version__)
+
+
+def _check_version(name: str, installed: str) -> None:
+    """Refuse a version outside of the supported range."""
+    # torch, mmengine and mmcv all need `packaging`, so it is there by now.
+    from packaging.specifiers import SpecifierSet
+
+    supported = SUPPORTED[name]
+    if not SpecifierSet(supported).contains(installed, prereleases=True):
+        raise ImportError(
+            f'ccsam_mm needs {name}{supported}, but {name} {installed} is installed: '
+            f'run {_pip_command(name)}'
+        )
+
+
+def _pip_command(name: str) -> str:
+    """The command that installs a supported version of what is in use here."""
+    candidates = DISTRIBUTIONS[name]
+    found = [candidate for candidate in candidates if _is_installed(candidate)]
+    fork = [candidate for candidate in candidates if candidate.startswith('onedl-')]
+    if not found and fork and _is_installed('onedl-mmengine'):
+        found = fork
+    return f"`pip install '{(found or candidates)[0]}{SUPPORTED[name]}'`"
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+check_versions()
+
+# Only now: a missing or outdated package has been reported in a sentence.
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from mmengine.device import get_device  # noqa: E402
+from mmengine.logging import HistoryBuffer  # noqa: E402
+from mmengine.registry import OPTIM_WRAPPERS  # noqa: E402
+from mmengine.runner import CheckpointLoader  # noqa: E402
+from packaging.version import Version  # noqa: E402
+
+# --------------------------------------------------------------------------------------
+# Checkpoints. https://github.com/open-mmlab/mmengine/issues/1655: torch.load accepts
+# only weights since 2.6, and MMEngine's checkpoints hold its log history, too.
+# --------------------------------------------------------------------------------------
+
+# Numbers, booleans and strings; no objects, no structures.
+_PLAIN_DTYPE = re.compile(r'[<>=|]?[biufcU]\d+')
+
+
+class _SavedDtype:
+    """Stands in for ``numpy.dtype`` while a checkpoint is read.
+
+    NumPy's own class takes fields, flags and item sizes on trust; crafted ones make it
+    follow pointers from the file. So nothing but name and byte order is read.
+
+    Args:
+        name (str): Type character and size, like ``f8``.
+    """
+
+    def __init__(self, name, *_):
+        self.str = str(name)
+
+    def __setstate__(self, state):
+        if any(part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError('a checkpoint may hold plain arrays only')
+        self.str = str(state[1]) + self.str
+
+
+def _plain_dtype(dtype):
+    """A fresh NumPy dtype, if it is one of numbers, booleans or strings."""
+    if not _PLAIN_DTYPE.fullmatch(dtype.str):
+        raise pickle.UnpicklingError(
+            f'a checkpoint may hold plain arrays only, not {dtype.str!r}'
+        )
+    return np.dtype(dtype.str)
+
+
+class _SavedArray(np.ndarray):
+    """Stands in for ``numpy.ndarray`` while a checkpoint is read.
+
+    The array is made from a checked dtype and a buffer of the right size. Results of
+    computations and pickles are ordinary arrays and scalars again.
+    """
+
+    def __new__(cls):
+        return super().__new__(cls, 0)
+
+    def __setstate__(self, state):
+        _, shape, dtype, fortran, raw = state
+        dtype = _plain_dtype(dtype)
+        # NumPy compares the buffer's size with shape and dtype, which are sound here.
+        if min(shape, default=0) < 0:
+            raise pickle.UnpicklingError(f'a checkpoint holds an array of {shape}')
+        super().__setstate__((1, shape, dtype, fortran, raw))
+
+    def __reduce__(self):
+        return np.asarray(self).__reduce__()
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return array[()] if array.ndim == 0 else np.asarray(array)
+
+
+def _empty_array(*_):
+    """Serves ``numpy.core.multiarray._reconstruct``."""
+    return _SavedArray()
+
+
+def _scalar(dtype, raw):
+    """Serves ``numpy.core.multiarray.scalar``."""
+    return np.frombuffer(raw, _plain_dtype(dtype))[0]
+
+
+def _history_statistic(owner, name):
+    """Serves ``getattr``, for the statistics that a log history keeps."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(
+            f'a checkpoint may not ask for attribute {name!r} of {owner!r}'
+        )
+    return getattr(HistoryBuffer, name)
+
+
+def allow_checkpoints() -> None:
+    """Let ``torch.load`` read what MMEngine writes, and nothing else.
+
+    See https://github.com/open-mmlab/mmengine/issues/1655. Names of both NumPy 1 and 2
+    are served, since files move between machines. PyTorch before 2.6 reads any pickle
+    and needs no help. The maintained fork of MMEngine turns to any pickle when the safe
+    way fails, so the loader of local files is replaced, too.
+    """
+    if Version(torch.__version__) < Version('2.6'):
+        return
+    served = [
+        (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_history_statistic, 'builtins.getattr'),
+        (_SavedArray, 'numpy.ndarray'),
+        (_SavedDtype, 'numpy.dtype'),
+        (bytes, 'builtins.bytes'),  # the buffer of an empty array
+    ]
+    for core in ('numpy.core', 'numpy._core'):
+        served.append((_empty_array, f'{core}.multiarray._reconstruct'))
+        served.append((_scalar, f'{core}.multiarray.scalar'))
+    torch.serialization.add_safe_globals(served)
+    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+
+
+def load_from_local(filename: str, map_location=None):
+    """Load a checkpoint file, refusing one that asks for code.
+
+    Args:
+        filename (str): Path of the file.
+        map_location (str, optional): Same as :func:`torch.load`. Defaults to None.
+
+    Returns:
+        dict: The loaded checkpoint.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        pickle.UnpicklingError: If the file holds more than MMEngine writes.
+    """
+    filename = osp.expanduser(filename)
+    if not osp.isfile(filename):
+        raise FileNotFoundError(f'{filename} can not be found.')
+    try:
+        # weights_only stays unset: TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is the user's say.
+        return torch.load(filename, map_location=map_location)
+    except pickle.UnpicklingError as error:
+        # PyTorch buries the name or the reason in advice to load the file unsafely.
+        found = re.search(r'GLOBAL (\S+)|\n\n(.+)', str(error))
+        reason = found and (found[1] or found[2])
+        raise pickle.UnpicklingError(
+            f'{filename} is refused: it holds more than weights and logs '
+            f'({reason or error}); if you trust the file, allow that name with '
+            'torch.serialization.add_safe_globals.'
+        ) from None
+
+
+# --------------------------------------------------------------------------------------
+# Distributed training on CPUs: mmengine.dist.init_dist selects a CUDA device, and
+# Runner.wrap_model hands device_ids to DDP; Runner leaves alone what it finds done.
+# https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/dist/utils.py
+# --------------------------------------------------------------------------------------
+
+
+def prepare_cpu_distributed(cfg) -> None:
+    """Start a gloo process group when a launcher meets a machine without accelerator.
+
+    Args:
+        cfg (Config): The whole config. ``cfg.launcher`` says who started the process;
+            ``cfg.model_wrapper_cfg`` is completed in place.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or get_device() != 'cpu':
+        return
+    _LAUNCHER_ENV[launcher]()
+    if not torch.distributed.is_initialized():
+        dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
+        timeout = dist_cfg.get('timeout')
+        timeout = None if timeout is None else timedelta(seconds=timeout)
+        torch.distributed.init_process_group('gloo', timeout=timeout)
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    wrapper = cfg.model_wrapper_cfg
+    # A CPU module has no device to name; other wrappers (FSDP) know no such argument.
+    if wrapper.get('type', 'MMDistributedDataParallel') == 'MMDistributedDataParallel':
+        wrapper.setdefault('device_ids', None)
+
+
+def _slurm_env() -> None:
+    """Translate Slurm's variables as ``mmengine.dist`` does."""
+    env = os.environ
+    env['RANK'] = env['SLURM_PROCID']
+    env['WORLD_SIZE'] = env['SLURM_NTASKS']
+    env['LOCAL_RANK'] = env.get('SLURM_LOCALID', '0')
+    env.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in env:
+        command = ['scontrol', 'show', 'hostname', env['SLURM_NODELIST']]
+        env['MASTER_ADDR'] = subprocess.check_output(command, text=True).split()[0]
+
+
+def _mpi_env() -> None:
+    """Translate Open MPI's variables as ``mmengine.dist`` does."""
+    env = os.environ
+    if 'MASTER_ADDR' not in env:
+        raise RuntimeError(
+            'The launcher mpi needs the address of its first host: '
+            'set the environment variable MASTER_ADDR.'
+        )
+    env['RANK'] = env['OMPI_COMM_WORLD_RANK']
+    env['WORLD_SIZE'] = env['OMPI_COMM_WORLD_SIZE']
+    env['LOCAL_RANK'] = env['OMPI_COMM_WORLD_LOCAL_RANK']
+    env.setdefault('MASTER_PORT', '29500')
+
+
+_LAUNCHER_ENV = dict(pytorch=lambda: None, slurm=_slurm_env, mpi=_mpi_env)
+
+
+# --------------------------------------------------------------------------------------
+# Mixed precision: MMPretrain's --amp overwrites the type of the optimizer wrapper.
+# https://github.com/open-mmlab/mmpretrain/blob/main/tools/train.py (merge_args)
+# --------------------------------------------------------------------------------------
+
+
+def amp_twin(wrapper_type):
+    """Find the mixed-precision twin of an optimizer wrapper.
+
+    Args:
+        wrapper_type (str | type): Type of the configured wrapper.
+
+    Returns:
+        str: Name of its twin, ``Amp`` + its own name.
+
+    Raises:
+        ValueError: If no such twin is registered.
+        RuntimeError: If there is no accelerator to run it.
+
+    """
+    name = wrapper_type if isinstance(wrapper_type, str) else wrapper_type.__name__
+    scope, _, name = name.rpartition('.')
+    twin = name if name.startswith('Amp') else f'Amp{name}'
+    twin = f'{scope}.{twin}' if scope else twin
+    if OPTIM_WRAPPERS.get(twin) is None:
+        raise ValueError(
+            f'--amp found no {twin} beside optim_wrapper.type {name}: leave out --amp, '
+            'or register a wrapper of that name.'
+        )
+    if get_device() in ('cpu', 'mps'):
+        raise RuntimeError(
+            '--amp needs an accelerator, and this machine shows none to PyTorch: '
+            'leave out --amp.'
+        )
+    return twin
+
+
+# --------------------------------------------------------------------------------------
+# MMEngine finds `mmpretrain::` bases through pkg_resources, gone since setuptools 82.
+# https://github.com/pypa/setuptools/issues/5174
+# --------------------------------------------------------------------------------------
+
+
+def explain(error: Exception) -> str:
+    """What the user can do about an error from the stack below us.
+
+    Args:
+        error (Exception): The error.
+
+    Returns:
+        str: A sentence, empty if there is nothing to add.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name == 'pkg_resources':
+        return (
+            'MMEngine needs pkg_resources for `package::` bases in configs, and '
+            "setuptools 82 dropped it: run `pip install 'setuptools<82'`, or copy the "
+            'base config and name it by a relative path.'
+        )
+    return ''
+
+
+allow_checkpoints()
