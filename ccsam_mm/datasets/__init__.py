@@ -1,2 +1,20 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-from . import samplers  # noqa: F401
+from .cifar10_lt import CIFAR10LT
+from .cifar100_lt import CIFAR100LT
+from .class_counts import count_classes, get_gt_labels
+from .digits_lt import DigitsLT
+from .imbalance import long_tailed_counts, select_long_tailed
+from .long_tailed import LongTailed
+from .samplers import ClassBalancedSampler
+
+__all__ = [
+    'CIFAR100LT',
+    'CIFAR10LT',
+    'ClassBalancedSampler',
+    'DigitsLT',
+    'LongTailed',
+    'count_classes',
+    'get_gt_labels',
+    'long_tailed_counts',
+    'select_long_tailed',
+]

@@ -1,2 +1,4 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-from . import metrics  # noqa: F401
+from .metrics import ShotAccuracy
+
+__all__ = ['ShotAccuracy']

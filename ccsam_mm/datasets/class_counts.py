@@ -1,0 +1,182 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+from torch.utils.data import ConcatDataset, Dataset, Subset
+
+
+def get_gt_labels(dataset: Dataset) -> np.ndarray:
+    """Get the label of every item of a data set without loading an image.
+
+    It sees through the wrappers of MMEngine and MMPretrain and through
+    :class:`torch.utils.data.Subset`, nested in any order.
+
+    Args:
+        dataset (Dataset): A single-label classification data set.
+
+    Returns:
+        np.ndarray: The labels, with shape ``(N, )`` and type ``int64``.
+
+    Examples:
+        >>> from torch.utils.data import Subset
+        >>> from ccsam_mm.datasets import DigitsLT, get_gt_labels
+        >>> get_gt_labels(Subset(DigitsLT(split='test'), [0, 3, 499]))
+        array([8, 2, 8])
+    """
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    if isinstance(dataset, ConcatDataset):
+        return np.concatenate([get_gt_labels(part) for part in dataset.datasets])
+    if isinstance(dataset, RepeatDataset):
+        return np.tile(get_gt_labels(dataset.dataset), dataset.times)
+    if isinstance(dataset, ClassBalancedDataset):
+        return get_gt_labels(dataset.dataset)[np.asarray(dataset.repeat_indices)]
+    if isinstance(dataset, Subset):
+        return get_gt_labels(dataset.dataset)[np.asarray(dataset.indices)]
+    # `num_batch_per_epoch` makes MMEngine's Runner show a shorter data set.
+    return _own_labels(dataset)[: len(dataset)]
+
+
+def count_classes(dataset: Dataset) -> list[int]:
+    """Count the images of each class of a data set.
+
+    An image that ``RepeatDataset`` or ``ClassBalancedDataset`` shows several
+    times counts once: the radius of a class depends on how many different
+    images were collected. The number of classes is that of
+    ``metainfo['classes']``, or the largest label plus one where no class names
+    are known.
+
+    Args:
+        dataset (Dataset): A single-label classification data set.
+
+    Returns:
+        list[int]: The number of images of each class, all positive.
+
+    Examples:
+        >>> from ccsam_mm.datasets import DigitsLT, count_classes
+        >>> count_classes(DigitsLT(split='train'))
+        [124, 80, 51, 33, 21, 14, 9, 5, 3, 2]
+    """
+    return count_labels(
+        _labels_of_different_images(dataset),
+        class_names(dataset),
+        name=type(dataset).__name__,
+    )
+
+
+def count_labels(
+    labels: np.ndarray,
+    classes: Optional[Sequence[str]] = None,
+    name: str = 'The data set',
+) -> list[int]:
+    """Count labels, and refuse those that no classifier could be trained on.
+
+    Args:
+        labels (np.ndarray): The labels, with shape ``(N, )``.
+        classes (Sequence[str], optional): The names of all classes. Defaults
+            to None, which takes the largest label for the last class.
+        name (str): What the labels belong to, for error messages. Defaults to
+            'The data set'.
+
+    Returns:
+        list[int]: The number of labels of each class, all positive.
+    """
+    if len(labels) == 0:
+        raise ValueError(
+            f'{name} holds no image: check its `data_root`, `data_prefix` and '
+            '`ann_file` in the config.'
+        )
+    num_classes = int(labels.max()) + 1 if classes is None else len(classes)
+    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if len(outside):
+        raise ValueError(
+            f'{name} gives its image {outside[0]} the label {labels[outside[0]]}, '
+            f'but labels must be in 0..{num_classes - 1}: correct the annotation, or '
+            "name all classes in the data set's `metainfo=dict(classes=...)`."
+        )
+    counts = np.bincount(labels, minlength=num_classes)
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        raise ValueError(
+            f'{name} has no image of class {describe_class(empty[0], classes)} '
+            f'({len(empty)} of {num_classes} classes are empty): add images, or '
+            'leave the class out of `metainfo=dict(classes=...)` and the labels.'
+        )
+    return counts.tolist()
+
+
+def class_names(dataset: Dataset) -> Optional[list[str]]:
+    """Find ``metainfo['classes']`` of a data set or of what it wraps.
+
+    Args:
+        dataset (Dataset): The data set.
+
+    Returns:
+        list[str] | None: The names, or None if there are none.
+    """
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    if classes is not None:
+        return list(classes)
+    if hasattr(dataset, 'datasets'):
+        return class_names(dataset.datasets[0])
+    return class_names(dataset.dataset) if hasattr(dataset, 'dataset') else None
+
+
+def describe_class(index: int, classes: Optional[Sequence[str]] = None) -> str:
+    """Write a class as people recognise it, for example ``9 ('truck')``.
+
+    Args:
+        index (int): The index of the class.
+        classes (Sequence[str], optional): The names of all classes. Defaults
+            to None.
+
+    Returns:
+        str: The index, and the name where it is known.
+    """
+    return f'{index}' if classes is None else f"{index} ('{classes[index]}')"
+
+
+def _labels_of_different_images(dataset: Dataset) -> np.ndarray:
+    """Like :func:`get_gt_labels`, but with every repeated image once."""
+    if isinstance(dataset, (RepeatDataset, ClassBalancedDataset)):
+        return _labels_of_different_images(dataset.dataset)
+    if isinstance(dataset, ConcatDataset):
+        parts = [_labels_of_different_images(part) for part in dataset.datasets]
+        return np.concatenate(parts)
+    return get_gt_labels(dataset)
+
+
+def _own_labels(dataset: Dataset) -> np.ndarray:
+    """Read the labels that a data set itself keeps."""
+    name = type(dataset).__name__
+    try:
+        if hasattr(dataset, 'get_gt_labels'):
+            labels = dataset.get_gt_labels()
+        else:
+            infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+            labels = [info['gt_label'] for info in infos]
+        labels = np.asarray(labels)
+    except (AttributeError, KeyError) as error:
+        raise TypeError(
+            f'{name} has no labels (no `gt_label` entries): class counts and '
+            'class-balanced sampling need a labelled data set, so set '
+            '`with_label=True` or another `type` in its config.'
+        ) from error
+    except ValueError as error:  # numpy's word for lists of different lengths
+        raise _multi_label_error(name) from error
+    if labels.ndim != 1:
+        if labels.size == 0:
+            return np.zeros(0, dtype=np.int64)
+        raise _multi_label_error(name)
+    if len(labels) and not np.issubdtype(labels.dtype, np.integer):
+        raise _multi_label_error(name)
+    return labels.astype(np.int64)
+
+
+def _multi_label_error(name: str) -> TypeError:
+    return TypeError(
+        f'{name} does not give each image one integer `gt_label`: only single-label '
+        'classification has class counts, so choose another `type` in its config.'
+    )

@@ -1,0 +1,251 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import copy
+from typing import Optional, Union
+from urllib.error import URLError
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+from mmpretrain.registry import DATASETS
+from torch.utils.data import Dataset
+
+from .class_counts import class_names, count_classes, count_labels, get_gt_labels
+from .imbalance import long_tailed_counts, select_long_tailed
+
+
+@DATASETS.register_module()
+class LongTailed:
+    """A wrapper that makes any classification data set long-tailed.
+
+    It keeps a part of the images and stores in ``metainfo['class_counts']`` how
+    many images the *training* split has of each class, which optimizer wrappers,
+    losses and metrics read.
+
+    With K classes and n_max images in the largest class of the wrapped data set,
+    class c keeps ``int(n_max * imbalance_ratio^(-c / (K - 1)))`` images ('exp'),
+    or the first half of the classes keeps n_max and the rest
+    ``int(n_max / imbalance_ratio)`` ('step'). A class that has fewer images than
+    that keeps all of them; ``class_counts`` tells what was really kept. The images
+    stay in the order of the wrapped data set.
+
+    Args:
+        dataset (Dataset | dict): The data set to wrap, or its config.
+        imbalance_ratio (float, optional): The largest class count over the
+            smallest one. None keeps every image and only counts them, for data
+            that is long-tailed by nature. Defaults to 100.
+        imbalance_type (str): The profile of the class counts, 'exp' or 'step'.
+            Defaults to 'exp'.
+        seed (int): The seed of the selection. Defaults to 0.
+        reference (Dataset | dict, optional): The training data set or its config,
+            for a validation or test split: every image is kept, whatever the
+            arguments above, and nothing but ``class_counts`` is taken from the
+            reference. Defaults to None.
+        lazy_init (bool): Whether to put off the selection until the first use.
+            Until then there are no ``class_counts``. Defaults to False.
+
+    Examples:
+        >>> from ccsam_mm.datasets import DigitsLT, LongTailed
+        >>> digits = DigitsLT(split='train', imbalance_ratio=1)
+        >>> train_set = LongTailed(digits, imbalance_ratio=10)
+        >>> len(digits), len(train_set)
+        (1240, 503)
+        >>> train_set.metainfo['class_counts']
+        [124, 96, 74, 57, 44, 34, 26, 20, 16, 12]
+        >>> test_set = LongTailed(DigitsLT(split='test'), reference=train_set)
+        >>> len(test_set), test_set.metainfo['class_counts'][0]
+        (500, 124)
+    """
+
+    def __init__(
+        self,
+        dataset: Union[Dataset, dict],
+        imbalance_ratio: Optional[float] = 100,
+        imbalance_type: str = 'exp',
+        seed: int = 0,
+        reference: Union[Dataset, dict, None] = None,
+        lazy_init: bool = False,
+    ) -> None:
+        self.dataset = _build(dataset)
+        self.imbalance_ratio = imbalance_ratio
+        self.imbalance_type = imbalance_type
+        self.seed = seed
+        self.reference = reference
+
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """dict: The wrapped data set's meta information and ``class_counts``."""
+        metainfo = copy.deepcopy(getattr(self.dataset, 'metainfo', {}))
+        if self._fully_initialized:
+            metainfo['class_counts'] = list(self._class_counts)
+        return metainfo
+
+    def full_init(self) -> None:
+        """Load the annotations, select the images and count the classes."""
+        if self._fully_initialized:
+            return
+
+        if hasattr(self.dataset, 'full_init'):
+            self.dataset.full_init()
+        labels = get_gt_labels(self.dataset)
+        indices = np.arange(len(labels))
+        classes = class_names(self.dataset)
+        name = type(self.dataset).__name__
+        if self.reference is not None:
+            self._class_counts = self._counts_of_reference(labels, classes)
+        else:
+            self._class_counts = count_labels(labels, classes, name)
+            if self.imbalance_ratio is not None:
+                wanted = long_tailed_counts(
+                    len(self._class_counts),
+                    max(self._class_counts),
+                    self.imbalance_ratio,
+                    self.imbalance_type,
+                    classes,
+                )
+                indices = select_long_tailed(labels, wanted, self.seed)
+                self._class_counts = np.bincount(labels[indices]).tolist()
+        self._labels = labels[indices]
+        self._keep(indices)
+        self._fully_initialized = True
+
+    def _counts_of_reference(
+        self, labels: np.ndarray, classes: Optional[list]
+    ) -> list[int]:
+        """Take the class counts from the training split."""
+        reference = _build(self.reference)
+        self.reference = None  # its images are not needed any more
+        if hasattr(reference, 'full_init'):
+            reference.full_init()
+        name = type(self.dataset).__name__
+        reference_classes = class_names(reference)
+        if None not in (classes, reference_classes) and classes != reference_classes:
+            raise ValueError(
+                f'{name} has the classes {_short(classes)}, but its `reference` has '
+                f'{_short(reference_classes)}: give both the same '
+                '`metainfo=dict(classes=...)`, or the labels mean different things.'
+            )
+        counts = getattr(reference, 'metainfo', {}).get('class_counts')
+        counts = count_classes(reference) if counts is None else list(counts)
+        if len(labels) and labels.max() >= len(counts):
+            raise ValueError(
+                f'{name} has the label {labels.max()}, but its `reference` has '
+                f'{len(counts)} classes: correct the annotation, or set `reference` to '
+                'the training set of the same classes.'
+            )
+        return counts
+
+    def _keep(self, indices: np.ndarray) -> None:
+        """Reduce the wrapped data set to some of its images."""
+        self._ori_indices = indices
+        self._inner_indices = indices
+        if len(indices) < len(self.dataset) and isinstance(self.dataset, BaseDataset):
+            # A real subset, so that the refetch after a broken image stays in it.
+            self.dataset = self.dataset.get_subset(indices.tolist())
+            self._inner_indices = np.arange(len(indices))
+
+    @force_full_init
+    def _get_ori_dataset_idx(self, idx: int) -> int:
+        """Convert an index to that in the wrapped data set as it was given.
+
+        Args:
+            idx (int): Index of ``LongTailed``.
+
+        Returns:
+            int: Index of the same image in the whole data set.
+        """
+        return int(self._ori_indices[idx])
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Get annotation by index.
+
+        Args:
+            idx (int): Index of ``LongTailed``.
+
+        Returns:
+            dict: The idx-th annotation of the data set.
+        """
+        return self.dataset.get_data_info(int(self._inner_indices[idx]))
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self._inner_indices)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> dict:
+        return self.dataset[int(self._inner_indices[idx])]
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Get category ids by index.
+
+        Args:
+            idx (int): Index of ``LongTailed``.
+
+        Returns:
+            list[int]: The one category of the image.
+        """
+        return [int(self._labels[idx])]
+
+    @force_full_init
+    def get_gt_labels(self) -> np.ndarray:
+        """Get all ground-truth labels.
+
+        Returns:
+            np.ndarray: The labels, with shape ``(N, )``.
+        """
+        return self._labels.copy()
+
+    @property
+    def CLASSES(self) -> Optional[tuple]:  # noqa: N802
+        """Return all categories names."""
+        return self.metainfo.get('classes', None)
+
+    @property
+    def class_to_idx(self) -> dict:
+        """dict: Mapping from class name to class index."""
+        return {name: i for i, name in enumerate(self.CLASSES)}
+
+    def __repr__(self) -> str:
+        """Print the basic information of the data set.
+
+        Returns:
+            str: Formatted string.
+        """
+        head = f'Dataset {type(self).__name__}'
+        body = [f'Wrapped data set: \t{type(self.dataset).__name__}']
+        if self._fully_initialized:
+            counts = self._class_counts
+            body.append(f'Number of samples: \t{len(self)}')
+            body.append(f'Number of categories: \t{len(counts)}')
+            body.append(f'Training images per class: \t{max(counts)}..{min(counts)}')
+        else:
+            body.append("Haven't been initialized")
+        return '\n'.join([head] + [f'    {line}' for line in body])
+
+
+def _build(dataset: Union[Dataset, dict]) -> Dataset:
+    """Build a data set unless it is one."""
+    if not isinstance(dataset, dict):
+        if hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__'):
+            return dataset
+        raise TypeError(
+            'LongTailed needs a data set or its config in `dataset` and `reference`, '
+            f'but got {type(dataset).__name__}.'
+        )
+    try:
+        return DATASETS.build(dataset)
+    except URLError as error:
+        where = dataset.get('data_root') or dataset.get('data_prefix')
+        raise FileNotFoundError(
+            f"{dataset['type']} did not find its files in '{where}' and could not "
+            f'download them ({error.reason}): place them there, or set `data_root`.'
+        ) from error
+
+
+def _short(classes: list) -> str:
+    names = ', '.join(str(name) for name in classes[:5])
+    return f'({names}{", ..." if len(classes) > 5 else ""}; {len(classes)} in all)'

@@ -1,0 +1,246 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import logging
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MessageHub, print_log
+from mmpretrain.registry import METRICS
+
+
+@METRICS.register_module()
+class ShotAccuracy(BaseMetric):
+    """Accuracy on classes with many, a medium number and few training images.
+
+    Reported in percent: ``top1``, the share of right predictions; ``class_mean``,
+    the mean of the class accuracies; ``many``, ``medium`` and ``few``, the same mean
+    over the classes of a group. Classes without a test image are in no mean, and
+    groups without such a class are left out.
+
+    Args:
+        shot_rule (str): The bounds of the groups in training images. 'strict':
+            many > 100, medium 20..100, few < 20; 'inclusive': many >= 100, medium
+            21..99, few <= 20. Defaults to 'strict'.
+        class_counts (Sequence[int], optional): The number of training images of
+            each class. Defaults to None, which takes the ``class_counts`` in the
+            meta information of the evaluated data set, or else of the training
+            data set.
+        per_class (bool): Whether to add the lists ``per_class`` (None for a class
+            without a test image) and ``class_counts`` to the results, for plots
+            and reports. Defaults to False.
+        collect_device (str): Device name used for collecting results from
+            different ranks during distributed training. Must be 'cpu' or
+            'gpu'. Defaults to 'cpu'.
+        prefix (str, optional): The prefix that will be added in the metric
+            names to disambiguate homonymous metrics of different evaluators.
+            If prefix is not provided in the argument, self.default_prefix
+            will be used instead. Defaults to None.
+
+    Examples:
+        >>> from ccsam_mm.evaluation import ShotAccuracy
+        >>> counts = [500, 60, 4]
+        >>> ShotAccuracy.calculate([0, 0, 1, 0], [0, 0, 1, 2], counts)
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'top1': 75.0, 'class_mean': 66.66666666666667,
+         'many': 100.0, 'medium': 100.0, 'few': 0.0}
+    """
+
+    default_prefix: Optional[str] = 'accuracy'
+
+    def __init__(
+        self,
+        shot_rule: str = 'strict',
+        class_counts: Optional[Sequence[int]] = None,
+        per_class: bool = False,
+        collect_device: str = 'cpu',
+        prefix: Optional[str] = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        _check_shot_rule(shot_rule)
+        self.shot_rule = shot_rule
+        self.class_counts = class_counts
+        self.per_class = per_class
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Process one batch of data samples.
+
+        The processed results should be stored in ``self.results``, which will
+        be used to computed the metrics when all batches have been processed.
+
+        Args:
+            data_batch: A batch of data from the dataloader.
+            data_samples (Sequence[dict]): A batch of outputs from the model.
+        """
+        num_classes = len(self._get_class_counts())
+        for data_sample in data_samples:
+            target = data_sample['gt_label']
+            if target.numel() != 1:
+                raise ValueError(
+                    'ShotAccuracy needs one label per image, but `gt_label` has '
+                    f'{target.numel()}: choose another `type` in `val_evaluator` and '
+                    '`test_evaluator`.'
+                )
+            if 'pred_score' in data_sample:
+                score = data_sample['pred_score']
+                if score.numel() != num_classes:
+                    raise ValueError(
+                        f'The model scores {score.numel()} classes, but class_counts '
+                        f'has {num_classes}: make `num_classes` of the head and the '
+                        "evaluated data set's `class_counts` agree."
+                    )
+                pred = score.argmax()
+            else:
+                pred = data_sample['pred_label']
+            _check_labels(np.asarray([int(target)]), num_classes)
+            self.results.append((int(pred), int(target)))
+
+    def compute_metrics(self, results: list) -> dict:
+        """Compute the metrics from processed results.
+
+        Args:
+            results (list): The processed results of each batch.
+
+        Returns:
+            dict: The computed metrics. The keys are the names of the metrics,
+            and the values are corresponding results.
+        """
+        # NOTICE: don't access `self.results` from the method.
+        pred, target = np.asarray(results).T
+        counts = self._get_class_counts()
+        self._warn_if_trained_on_others(counts)
+        metrics = self.calculate(pred, target, counts, self.shot_rule)
+        if self.per_class:
+            accuracy = self.class_accuracy(pred, target, len(counts))
+            # None and not NaN, which JSON does not know.
+            metrics['per_class'] = [None if np.isnan(a) else float(a) for a in accuracy]
+            metrics['class_counts'] = counts
+        return metrics
+
+    @staticmethod
+    def calculate(
+        pred: Union[np.ndarray, Sequence[int]],
+        target: Union[np.ndarray, Sequence[int]],
+        class_counts: Sequence[int],
+        shot_rule: str = 'strict',
+    ) -> dict[str, float]:
+        """Calculate the accuracies.
+
+        Args:
+            pred (np.ndarray | Sequence[int]): The predicted labels with shape
+                ``(N, )``.
+            target (np.ndarray | Sequence[int]): The true labels with shape
+                ``(N, )``.
+            class_counts (Sequence[int]): The number of training images of each
+                class.
+            shot_rule (str): 'strict' or 'inclusive'. Defaults to 'strict'.
+
+        Returns:
+            dict[str, float]: ``top1``, ``class_mean`` and those of ``many``,
+            ``medium`` and ``few`` that have tested classes, in percent.
+        """
+        _check_shot_rule(shot_rule)
+        counts = np.asarray(class_counts)
+        if shot_rule == 'strict':
+            many, few = counts > 100, counts < 20
+        else:
+            many, few = counts >= 100, counts <= 20
+        accuracy = ShotAccuracy.class_accuracy(pred, target, len(counts))
+        tested = ~np.isnan(accuracy)
+        groups = {
+            'class_mean': tested,
+            'many': tested & many,
+            'medium': tested & ~many & ~few,
+            'few': tested & few,
+        }
+        metrics = {'top1': 100 * float(np.mean(np.equal(pred, target)))}
+        for name, group in groups.items():
+            if group.any():
+                metrics[name] = float(accuracy[group].mean())
+        return metrics
+
+    @staticmethod
+    def class_accuracy(
+        pred: Union[np.ndarray, Sequence[int]],
+        target: Union[np.ndarray, Sequence[int]],
+        num_classes: int,
+    ) -> np.ndarray:
+        """Calculate the accuracy on each class.
+
+        Args:
+            pred (np.ndarray | Sequence[int]): The predicted labels with shape
+                ``(N, )``.
+            target (np.ndarray | Sequence[int]): The true labels with shape
+                ``(N, )``.
+            num_classes (int): The number of classes K.
+
+        Returns:
+            np.ndarray: Percentages with shape ``(K, )``, NaN for a class without
+            a test image.
+        """
+        pred, target = np.asarray(pred), np.asarray(target)
+        _check_labels(target, num_classes)
+        total = np.bincount(target, minlength=num_classes)
+        right = np.bincount(target[pred == target], minlength=num_classes)
+        accuracy = np.full(num_classes, np.nan)
+        np.divide(100 * right, total, out=accuracy, where=total > 0)
+        return accuracy
+
+    def _get_class_counts(self) -> list[int]:
+        """Find the training counts: argument, evaluated data, training data."""
+        counts = self.class_counts
+        if counts is None:
+            counts = (self.dataset_meta or {}).get('class_counts')
+        if counts is None:
+            counts = _training_counts()
+        if counts is None:
+            raise ValueError(
+                'ShotAccuracy does not know how many training images each class has: '
+                'wrap the evaluated data set in `LongTailed` with '
+                '`reference=<config of the training set>`, or set `class_counts` of '
+                'ShotAccuracy.'
+            )
+        return list(counts)
+
+    def _warn_if_trained_on_others(self, counts: list[int]) -> None:
+        """Notice a config that changes the imbalance of one split alone."""
+        training = _training_counts()
+        if self.class_counts is None and training not in (None, counts):
+            print_log(
+                "The evaluated data set's class_counts differ from the training "
+                "set's, and ShotAccuracy groups the classes by the former: give both "
+                'data sets the same `imbalance_ratio`, `imbalance_type` and `seed`, '
+                'or set `class_counts` of ShotAccuracy.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def _training_counts() -> Optional[list[int]]:
+    """Find what MMEngine's RuntimeInfoHook keeps of the training data set."""
+    meta = MessageHub.get_current_instance().get_info('dataset_meta') or {}
+    counts = meta.get('class_counts')
+    return None if counts is None else list(counts)
+
+
+def _check_shot_rule(shot_rule: str) -> None:
+    if shot_rule not in ('strict', 'inclusive'):
+        raise ValueError(
+            f"shot_rule='{shot_rule}' is unknown: set `shot_rule` of ShotAccuracy to "
+            "'strict' or 'inclusive'."
+        )
+
+
+def _check_labels(target: np.ndarray, num_classes: int) -> None:
+    if target.min() < 0:
+        raise ValueError(
+            f'ShotAccuracy met the label {target.min()}, an unknown class of an open '
+            'set, but it measures known classes only: take the images with negative '
+            'labels out of the data sets in `val_dataloader` and `test_dataloader`.'
+        )
+    if target.max() >= num_classes:
+        raise ValueError(
+            f'ShotAccuracy met the label {target.max()}, but `class_counts` has '
+            f'{num_classes} classes: set `class_counts` of ShotAccuracy to one count '
+            'for each class.'
+        )

@@ -1,0 +1,52 @@
+# Handwritten digits of scikit-learn, 8x8 pixels enlarged to 16x16, no download.
+# Training images per class: 124 .. 2 (imbalance 50); test: 50 of each class.
+data_preprocessor = dict(
+    num_classes=10,
+    # mean and deviation of the training images; the three channels are equal
+    mean=[78.08, 78.08, 78.08],
+    std=[95.48, 95.48, 95.48],
+    to_rgb=False,
+)
+
+train_pipeline = [
+    dict(type='Resize', scale=(16, 16)),
+    # no flip: a mirrored digit is another sign
+    dict(type='RandomCrop', crop_size=16, padding=2),
+    dict(type='PackInputs'),
+]
+
+test_pipeline = [
+    dict(type='Resize', scale=(16, 16)),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    # MMEngine cannot reseed persistent workers: only fresh ones make a resumed run
+    # equal to an undisturbed one.
+    persistent_workers=False,
+    dataset=dict(
+        type='DigitsLT', split='train', imbalance_ratio=50, pipeline=train_pipeline
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
+
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=False,
+    dataset=dict(
+        type='DigitsLT',
+        split='test',
+        imbalance_ratio=50,
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
+val_evaluator = dict(type='ShotAccuracy')
+
+# There is no validation split: the last epoch counts, none is selected.
+test_dataloader = val_dataloader
+test_evaluator = dict(type='ShotAccuracy', per_class=True)
