@@ -56,7 +56,7 @@ class LinearClassGradients:
             Tensor: ``(N, )``, entry i is the norm for the class of image i.
         """
         same = self._same_class(self.labels)
-        # Scaled by the class's largest entry, squares of tiny gradients can't underflow.
+        # Scaled by the class's largest entry, tiny gradients' squares can't underflow.
         scale = (same * self.logit_grads.abs().amax(dim=1)).amax(dim=1)
         rows = (
             self.logit_grads / scale.clamp(min=torch.finfo(scale.dtype).tiny)[:, None]

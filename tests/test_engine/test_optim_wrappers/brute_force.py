@@ -73,35 +73,26 @@ def cross_entropy(scores, targets, class_weight=None, smoothing=0.0):
 def brute_force_gradients(
     model, batch, image_losses, class_counts, prefix='head', rho_scale=1.0,
     max_relative_norm=None, radius=None, class_reduction='sample',
-    perturbed_weight=1.0, all_batches=None,
+    perturbed_weight=1.0,
 ):  # fmt: skip
     """Gradient of every parameter by name (paper's Eq. 8 to 11).
 
     Args:
         image_losses (Callable): ``(scores, targets) -> (N, )``.
-        all_batches (list): Batches whose images define the class gradients.
     """
     targets, classes = _targets(batch, len(class_counts))
     present = sorted(set(classes))
 
-    def class_loss(network, data, label):
-        data_targets, data_classes = _targets(data, len(class_counts))
-        scores = network(data['inputs'], mode='tensor')
-        rows = [i for i, c in enumerate(data_classes) if c == label]
-        return image_losses(scores[rows], data_targets[rows])
+    def class_loss(network, label):
+        scores = network(batch['inputs'], mode='tensor')
+        rows = [i for i, c in enumerate(classes) if c == label]
+        return image_losses(scores[rows], targets[rows]).mean()
 
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     for label in present:
         network = copy.deepcopy(model)
         parts = [p for n, p in network.named_parameters() if n.startswith(prefix)]
-        losses = torch.cat(
-            [
-                class_loss(copy_weights(model, network), data, label)
-                for data in all_batches or [batch]
-                if label in _targets(data, len(class_counts))[1]
-            ]
-        )
-        grads = torch.autograd.grad(losses.mean(), parts)
+        grads = torch.autograd.grad(class_loss(network, label), parts)
         weight_norm = math.sqrt(sum(float((p.detach() ** 2).sum()) for p in parts))
         grad_norm = math.sqrt(sum(float((g**2).sum()) for g in grads))
         k = sum(p.numel() for p in parts)
@@ -115,23 +106,16 @@ def brute_force_gradients(
         with torch.no_grad():
             for part, grad in zip(parts, grads):
                 part.add_(grad, alpha=length / grad_norm if grad_norm > 0 else 0.0)
-        losses = class_loss(network, batch, label)
-        share = len(losses) / len(classes)
+        share = classes.count(label) / len(classes)
         if class_reduction == 'class':
             share = 1 / len(present)
-        _accumulate(total, network, perturbed_weight * share * losses.mean())
+        loss = class_loss(network, label)
+        _accumulate(total, network, perturbed_weight * share * loss)
     network = copy.deepcopy(model)
     scores = network(batch['inputs'], mode='tensor')
     clean = image_losses(scores, targets).mean()
     _accumulate(total, network, (1 - perturbed_weight) * clean)
     return total
-
-
-def copy_weights(source, target):
-    """Return the target; its running statistics start where the source's are."""
-    for name, buffer in source.named_buffers():
-        target.get_buffer(name).copy_(buffer)
-    return target
 
 
 def _targets(batch, num_classes):

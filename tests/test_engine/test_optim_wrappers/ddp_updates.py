@@ -1,0 +1,61 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Run by torchrun: one update per case under MMDistributedDataParallel with gloo.
+
+usage: torchrun --nproc_per_node N ddp_updates.py OUT_DIR
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from brute_force import sgd_updates, tiny_batch, tiny_model
+from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import build_optim_wrapper
+
+import ccsam_mm  # noqa: F401
+
+COUNTS = [500, 60, 7, 2, 1]
+# Ranks hold other classes, and one class (0) is on two ranks.
+LABELS = [[0, 0, 0, 1, 1, 4], [0, 2, 2, 2, 2, 2], [3, 3, 1, 4, 4, 4]]
+CASES = dict(
+    local=dict(),
+    local_accumulated=dict(accumulative_counts=2),
+    synced=dict(sync_classes=True),
+    synced_class_mean=dict(sync_classes=True, class_reduction='class'),
+)
+
+
+def batch_of(rank):
+    """The batch of a rank."""
+    return tiny_batch(LABELS[rank], seed=rank)
+
+
+def still_model():
+    """Batch norm by running statistics, so that ranks do not couple images."""
+    model = tiny_model()
+    model.backbone.norm.eval()
+    model.backbone.norm.train = lambda mode=True: model.backbone.norm
+    return model
+
+
+def main():
+    """Save this rank's updates of every case."""
+    dist.init_process_group('gloo')
+    rank = dist.get_rank()
+    updates = {}
+    for name, options in CASES.items():
+        model = still_model()
+        config = dict(optimizer=dict(type='SGD', lr=1.0), class_counts=COUNTS)
+        config.update(type='CCSAMOptimWrapper', **options)
+        wrapper = build_optim_wrapper(model, config)
+        wrapped = MMDistributedDataParallel(model)
+        for _ in range(options.get('accumulative_counts', 1)):
+            update = sgd_updates(wrapped, batch_of(rank), wrapper)
+        updates[name] = {key[len('module.') :]: u for key, u in update.items()}
+    torch.save(updates, Path(sys.argv[1]) / f'rank{rank}.pth')
+    dist.destroy_process_group()
+
+
+if __name__ == '__main__':
+    main()
