@@ -1,2 +1,4 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-from . import backbones, classifiers, heads  # noqa: F401
+from .backbones import *  # noqa: F401,F403
+from .classifiers import *  # noqa: F401,F403
+from .heads import *  # noqa: F401,F403

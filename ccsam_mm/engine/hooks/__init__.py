@@ -1,1 +1,13 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+from .check_finite_hook import CheckFiniteHook
+from .class_counts_hook import ClassCountsHook
+from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
+from .load_stage1_hook import LoadStage1Hook
+
+__all__ = [
+    'CheckFiniteHook',
+    'ClassCountsHook',
+    'EpochSeedHook',
+    'LoadStage1Hook',
+    'epoch_worker_init_fn',
+]

@@ -1,0 +1,81 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+from typing import List, Optional
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from ccsam_mm.datasets import count_classes
+
+from .utils import is_about_to_train
+
+
+@HOOKS.register_module()
+class ClassCountsHook(Hook):
+    """Count the training images per class for data sets that don't say it.
+
+    The long-tailed data sets of this package carry ``metainfo['class_counts']``. For
+    any other one, such as a folder of images, this hook counts the training labels
+    when the training starts, and puts the counts where MMEngine keeps the metainfo
+    of the training data set: in its message hub, from which ``CCSAMOptimWrapper`` and
+    ``ShotAccuracy`` read, and in the checkpoints. In a test it recalls the counts
+    from the checkpoint. It does nothing where they are known.
+
+    Examples:
+        >>> from mmpretrain.registry import HOOKS
+        >>> import ccsam_mm
+        >>> HOOKS.build(dict(type='ClassCountsHook')).priority
+        'HIGH'
+    """
+
+    # After RuntimeInfoHook, which puts the metainfo into the message hub.
+    priority = 'HIGH'
+
+    _counts: Optional[List[int]] = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Count the labels of the training data set.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if not is_about_to_train(runner):
+            return
+        dataset = runner.train_dataloader.dataset
+        if getattr(dataset, 'metainfo', {}).get('class_counts') is not None:
+            return
+        self._counts = count_classes(dataset)
+        runner.logger.info(
+            f'Counted the training images: {sum(self._counts)} in '
+            f'{len(self._counts)} classes, from {max(self._counts)} to '
+            f'{min(self._counts)} per class.'
+        )
+        # MMEngine writes the metainfo into checkpoints; the property is a copy.
+        if isinstance(getattr(dataset, '_metainfo', None), dict):
+            dataset._metainfo['class_counts'] = self._counts
+
+    def before_train(self, runner: Runner) -> None:
+        """Put the counts into the message hub.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if self._counts is not None:
+            _tell_class_counts(runner, self._counts)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Recall the counts from a checkpoint where they are not known yet.
+
+        Args:
+            runner (Runner): The runner of the training or testing process.
+            checkpoint (dict): The loaded checkpoint.
+        """
+        recorded = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+        known = runner.message_hub.get_info('dataset_meta') or {}
+        if recorded.get('class_counts') is not None and 'class_counts' not in known:
+            _tell_class_counts(runner, recorded['class_counts'])
+
+
+def _tell_class_counts(runner: Runner, counts: List[int]) -> None:
+    known = runner.message_hub.get_info('dataset_meta') or {}
+    runner.message_hub.update_info('dataset_meta', {**known, 'class_counts': counts})

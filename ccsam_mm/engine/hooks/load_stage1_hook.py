@@ -1,0 +1,135 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import os.path as osp
+from typing import List, Optional
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from .utils import is_about_to_train, last_checkpoint
+
+
+@HOOKS.register_module()
+class LoadStage1Hook(Hook):
+    """Let stage 2 of decoupled training find and load stage 1 by itself.
+
+    A training starts from the last checkpoint of stage 1, unless ``load_from`` is
+    set or there is something to resume. Stage 1 is looked for beside the work
+    directory of stage 2, then in ``work_dirs``. Validation and test are left alone.
+
+    Args:
+        stage1 (str, optional): The name of the stage-1 config, or a work directory or
+            a checkpoint of stage 1. If None, the name of the running config with
+            ``_stage2`` replaced by ``_stage1``. Defaults to None.
+        work_dir (str, optional): The only folder to look for the work directory of
+            stage 1. Defaults to None.
+
+    Examples:
+        >>> custom_hooks = [dict(type='LoadStage1Hook', stage1='resnet50_stage1')]
+        >>> from mmpretrain.registry import HOOKS
+        >>> import ccsam_mm
+        >>> HOOKS.build(custom_hooks[0]).stage1
+        'resnet50_stage1'
+    """
+
+    def __init__(self, stage1: Optional[str] = None, work_dir: Optional[str] = None):
+        self.stage1 = stage1
+        self.work_dir = work_dir
+        self._found = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Find the checkpoint of stage 1 when a training starts.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if not is_about_to_train(runner) or runner._load_from is not None:
+            return
+        if runner._resume and last_checkpoint(runner.work_dir) is not None:
+            return
+        self._found = self._find(runner)
+        runner.logger.info(f'Stage 2 starts from stage 1: {self._found}')
+        # Runner takes both from its constructor alone; with nothing to resume,
+        # resume=True would continue stage 1 itself.
+        runner._load_from = self._found
+        runner._resume = False
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Warn if stage 1 was not finished.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            checkpoint (dict): The loaded checkpoint.
+        """
+        if self._found in (None, self.stage1):
+            return
+        meta = checkpoint.get('meta') or {}
+        info = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
+        # Iteration-based loops are one epoch.
+        unit = 'iter' if info.get('max_epochs') == 1 else 'epoch'
+        done, planned = meta.get(unit), info.get(f'max_{unit}s')
+        if done is not None and planned is not None and done < planned:
+            runner.logger.warning(
+                f'Stage 1 was not finished ({unit} {done} of {planned} in '
+                f'{self._found}), and stage 2 starts from it as it is. To finish it '
+                f'first, run `{self._command(runner, osp.dirname(self._found))} '
+                '--resume`.'
+            )
+
+    def _find(self, runner: Runner) -> str:
+        """Path of stage 1's checkpoint."""
+        if self.stage1 is not None and osp.isfile(self.stage1):
+            return self.stage1
+        places = self._places(runner)
+        for place in places:
+            checkpoint = last_checkpoint(place)
+            if checkpoint is not None:
+                return checkpoint
+        raise FileNotFoundError(
+            f'stage 1 checkpoint not found in {" or ".join(places)}: run '
+            f'`{self._command(runner, places[0])}` first, or set load_from to a '
+            'checkpoint of stage 1.'
+        )
+
+    def _places(self, runner: Runner) -> List[str]:
+        """Work directories that may be stage 1's, the likeliest first."""
+        name = self._name(runner)
+        if self.work_dir is not None:
+            return [osp.abspath(osp.join(self.work_dir, name))]
+        parent, own = osp.split(runner.work_dir)
+        places = [osp.join(parent, name), osp.abspath(osp.join('work_dirs', name))]
+        if self.stage1 is not None and osp.dirname(self.stage1):
+            places = [osp.abspath(self.stage1)]
+        elif self.stage1 is None and '_stage2' in own:
+            places.insert(0, osp.join(parent, own.replace('_stage2', '_stage1')))
+        return list(dict.fromkeys(places))
+
+    def _name(self, runner: Runner) -> str:
+        """Name of the stage-1 config, without folder and suffix."""
+        if self.stage1 is not None:
+            return osp.basename(osp.normpath(self.stage1))
+        own = osp.basename(runner.cfg.filename or runner.work_dir)
+        if '_stage2' not in own:
+            raise ValueError(
+                f"LoadStage1Hook can not tell stage 1's name from '{own}', which lacks "
+                "'_stage2': set stage1 of LoadStage1Hook in custom_hooks to the "
+                'name of the stage-1 config, or to its checkpoint.'
+            )
+        return _without_suffix(own.replace('_stage2', '_stage1'))
+
+    def _command(self, runner: Runner, work_dir: str) -> str:
+        """What to type to train stage 1."""
+        name = self._name(runner)
+        config = osp.join(osp.dirname(runner.cfg.filename or ''), f'{name}.py')
+        command = f'python tools/train.py {_shortest(config)}'
+        if osp.abspath(work_dir) != osp.abspath(osp.join('work_dirs', name)):
+            command += f' --work-dir {_shortest(work_dir)}'
+        return command
+
+
+def _without_suffix(config: str) -> str:
+    return config[: -len('.py')] if config.endswith('.py') else config
+
+
+def _shortest(path: str) -> str:
+    return min(path, osp.relpath(path), key=len)
