@@ -1,0 +1,10 @@
+# Cross entropy on Digits-LT (124 .. 2 images per class), ResNet-20: the baseline.
+#   python tools/train.py configs/baselines/ce/digits_lt_r20_ce.py
+#
+# Checked: run (README).
+_base_ = [
+    '../../_base_/models/resnet20_small.py',
+    '../../_base_/datasets/digits_lt.py',
+    '../../_base_/schedules/digits_60e.py',
+    '../../_base_/default_runtime.py',
+]

@@ -1,0 +1,16 @@
+# CC-SAM, stage 1, on Digits-LT (124 .. 2 images per class), ResNet-20.
+#   python tools/train.py configs/ccsam/digits_lt_r20_stage1.py
+#
+# Checked: run (README).
+_base_ = [
+    '../_base_/models/resnet20_small.py',
+    '../_base_/datasets/digits_lt.py',
+    '../_base_/schedules/digits_60e.py',
+    '../_base_/default_runtime.py',
+]
+
+# rho_scale and the cap keep the perturbation small beside the weights, the paper's
+# premise; both are first guesses, not measured optima.
+optim_wrapper = dict(
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, max_relative_norm=0.1
+)

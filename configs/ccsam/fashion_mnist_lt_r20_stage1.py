@@ -1,0 +1,18 @@
+# CC-SAM, stage 1, on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
+#   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage1.py
+#
+# Checked: builds and steps; not run at full length.
+_base_ = [
+    '../_base_/models/resnet20_small.py',
+    '../_base_/datasets/fashion_mnist_lt.py',
+    '../_base_/schedules/fashion_15e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(in_channels=1))
+
+# rho_scale and the cap keep the perturbation small beside the weights, the paper's
+# premise; both are first guesses, not measured optima.
+optim_wrapper = dict(
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, max_relative_norm=0.1
+)

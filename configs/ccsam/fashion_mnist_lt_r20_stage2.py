@@ -1,0 +1,19 @@
+# CC-SAM, stage 2, on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
+# Loads the checkpoint of stage 1 by itself.
+#   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage2.py
+#
+# Checked: builds and steps; not run at full length.
+_base_ = [
+    '../_base_/models/resnet20_small.py',
+    '../_base_/datasets/fashion_mnist_lt.py',
+    '../_base_/schedules/fashion_stage2_5e.py',
+    '../_base_/stage2_runtime.py',
+]
+
+model = dict(
+    type='DecoupledClassifier',
+    backbone=dict(in_channels=1),
+    head=dict(type='AdversarialFeatureHead'),
+)
+
+train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))
