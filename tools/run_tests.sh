@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Install what the tests need and run them; arguments go to pytest.
+
+source "$(dirname "$0")/common.sh"
+source "$TOOLS/environment.sh"
+
+use_environment tests
+cd "$REPO"
+# The tests are many small computations: more threads would only wait for each other.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} python -m pytest "$@"

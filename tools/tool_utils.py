@@ -1,0 +1,111 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""What train.py and test.py share: MMPretrain's options and the way to a runner."""
+
+import os
+import os.path as osp
+import sys
+
+REPO = osp.dirname(osp.dirname(osp.abspath(__file__)))
+if osp.isdir(osp.join(REPO, 'ccsam_mm')):
+    # A clone works as it is, and is not mixed up with an installed version.
+    sys.path.insert(0, REPO)
+
+import torch.distributed  # noqa: E402
+from mmengine.config import Config, ConfigDict, DictAction  # noqa: E402
+from mmengine.device import get_device  # noqa: E402
+from mmengine.registry import RUNNERS  # noqa: E402
+from mmengine.runner import Runner  # noqa: E402
+
+import ccsam_mm  # noqa: E402, F401  (registers everything, also for plain configs)
+from ccsam_mm import compat  # noqa: E402
+
+
+def add_common_args(parser) -> None:
+    """Add the options that training and testing have in common."""
+    parser.add_argument(
+        '--no-pin-memory',
+        action='store_true',
+        help='whether to disable the pin_memory option in dataloaders.',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override some settings in the used config, the key-value pair '
+        'in xxx=yyy format will be merged into config file. If the value to '
+        'be overwritten is a list, it should be like key="[a,b]" or key=a,b '
+        'It also allows nested list/tuple values, e.g. key="[(a,b),(c,d)]" '
+        'Note that the quotation marks are necessary and that no white space '
+        'is allowed.',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    # torch.distributed.launch passes `--local-rank`, of old `--local_rank`.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(path: str) -> Config:
+    """Read a config file, and say what to do where the stack makes that fail."""
+    try:
+        return Config.fromfile(path)
+    except Exception as error:
+        advice = compat.explain(error)
+        if advice:
+            raise RuntimeError(f'{path} can not be read: {advice}') from error
+        raise
+
+
+def merge_common_args(cfg: Config, args) -> None:
+    """Merge launcher and work dir; the latter comes from CLI, config or file name."""
+    if 'LOCAL_RANK' not in os.environ:
+        os.environ['LOCAL_RANK'] = str(args.local_rank)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir', None) is None:
+        name = osp.splitext(osp.basename(args.config))[0]
+        cfg.work_dir = osp.join('./work_dirs', name)
+
+
+def merge_dataloader_args(cfg: Config, fields, defaults: dict, overrides: dict) -> None:
+    """Put defaults under, and command line options over, the data loaders."""
+    # Without an accelerator, pinning does nothing but warn.
+    defaults = dict(
+        pin_memory=get_device() != 'cpu',
+        collate_fn=dict(type='default_collate'),
+        **defaults,
+    )
+    for field in fields:
+        if cfg.get(field, None) is not None:
+            dataloader = ConfigDict(defaults)
+            dataloader.update(cfg[field])
+            dataloader.update(overrides)
+            cfg[field] = dataloader
+
+
+def merge_cfg_options(cfg: Config, args) -> None:
+    """Merge `--cfg-options`, which have the last word."""
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        # PyTorch refuses workers that persist where there are none.
+        if (cfg.get(field) or {}).get('num_workers') == 0:
+            cfg[field].persistent_workers = False
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the configured runner, also in a group of CPU processes."""
+    compat.prepare_cpu_distributed(cfg)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def leave_process_group() -> None:
+    """End a process group in order, or PyTorch complains about it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

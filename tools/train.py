@@ -1,0 +1,99 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Train a model. The options are those of MMPretrain's tool of this name."""
+
+import argparse
+
+from tool_utils import (
+    add_common_args,
+    build_runner,
+    leave_process_group,
+    load_config,
+    merge_cfg_options,
+    merge_common_args,
+    merge_dataloader_args,
+)
+
+from ccsam_mm import compat
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='train config file path')
+    parser.add_argument('--work-dir', help='the dir to save logs and models')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        type=str,
+        const='auto',
+        help='If specify checkpoint path, resume from it, while if not '
+        'specify, try to auto resume from the latest checkpoint '
+        'in the work directory.',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='enable automatic-mixed-precision training'
+    )
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='whether not to evaluate the checkpoint during training',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='whether to auto scale the learning rate according to the '
+        'actual batch size and the original batch size.',
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='whether to disable the persistent_workers option in dataloaders.',
+    )
+    add_common_args(parser)
+    return parser.parse_args()
+
+
+def merge_args(cfg, args):
+    """Merge CLI arguments to config."""
+    merge_common_args(cfg, args)
+    if args.no_validate:
+        cfg.val_cfg = None
+        cfg.val_dataloader = None
+        cfg.val_evaluator = None
+    if args.amp:
+        wrapper = cfg.optim_wrapper
+        wrapper.type = compat.amp_twin(wrapper.get('type', 'OptimWrapper'))
+        wrapper.setdefault('loss_scale', 'dynamic')
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            raise ValueError(
+                f'--auto-scale-lr needs the batch size that the lr of {args.config} is '
+                'meant for: add `auto_scale_lr=dict(base_batch_size=...)` to it.'
+            )
+        cfg.auto_scale_lr.enable = True
+    overrides = {}
+    if args.no_pin_memory:
+        overrides['pin_memory'] = False
+    if args.no_persistent_workers:
+        overrides['persistent_workers'] = False
+    merge_dataloader_args(
+        cfg,
+        ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+        dict(persistent_workers=True),
+        overrides,
+    )
+    merge_cfg_options(cfg, args)
+    return cfg
+
+
+def main():
+    args = parse_args()
+    cfg = merge_args(load_config(args.config), args)
+    build_runner(cfg).train()
+    leave_process_group()
+
+
+if __name__ == '__main__':
+    main()

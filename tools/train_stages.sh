@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Train both stages of a CC-SAM config and test each. What an earlier call has done is
+# reused: finished stages are not trained again, killed ones are resumed.
+
+source "$(dirname "$0")/common.sh"
+usage $# 1 'CONFIG_PREFIX [GPUS] [options of tools/train.py]
+
+For example, configs/ccsam/digits_lt_r20 stands for configs/ccsam/digits_lt_r20_stage1.py
+and configs/ccsam/digits_lt_r20_stage2.py. Their results go to work_dirs/.'
+
+PREFIX=${1%_stage[12].py}
+shift
+GPUS=
+if [[ ${1:-} =~ ^[0-9]+$ ]]; then
+    GPUS=$1
+    shift
+fi
+for argument in "$@"; do
+    case $argument in
+        --work-dir* | --resume*)
+            fail "leave out $argument: the stages find each other in work_dirs/, and are resumed by themselves."
+            ;;
+    esac
+done
+
+# run TOOL ARGUMENTS...: alone, or in as many processes as there shall be GPUS.
+run() {
+    if [[ -n $GPUS ]]; then
+        torchrun_tool "$1" "$GPUS" "${@:2}"
+    else
+        python "$TOOLS/$1" "${@:2}"
+    fi
+}
+
+for stage in stage1 stage2; do
+    config=${PREFIX}_$stage.py
+    [[ -f $config ]] || fail "$config does not exist: CONFIG_PREFIX is the part before _stage1.py and _stage2.py."
+done
+for stage in stage1 stage2; do
+    config=${PREFIX}_$stage.py
+    work_dir=work_dirs/$(basename "$config" .py)
+    checkpoint=$(last_checkpoint "$work_dir")
+    if [[ -n $checkpoint ]]; then
+        echo "== $stage: reusing $checkpoint; epochs that are missing are trained now"
+    else
+        echo "== $stage: training $config"
+    fi
+    run train.py "$config" --resume "$@"
+    echo "== $stage: testing $(last_checkpoint "$work_dir")"
+    run test.py "$config" "$(last_checkpoint "$work_dir")" \
+        --out "$work_dir/metrics.json" --out-item metrics
+    echo "== $stage: results are in $work_dir/metrics.json"
+done
