@@ -1,0 +1,89 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import torch
+from mmengine.registry import DATASETS
+from mmengine.runner.checkpoint import _load_checkpoint
+from mmpretrain.structures import DataSample
+
+HOOK = [dict(type='mmpretrain.ClassCountsHook')]
+
+
+def known_counts(runner):
+    return runner.message_hub.get_info('dataset_meta', {}).get('class_counts')
+
+
+def test_counts_reach_the_message_hub_the_checkpoint_and_a_test(make_runner, tmp_path):
+    runner = make_runner(custom_hooks=HOOK)
+    runner.train()
+    assert known_counts(runner) == [6, 4, 2]
+    path = str(tmp_path / 'run/epoch_2.pth')
+    meta = _load_checkpoint(path)['meta']['dataset_meta']
+    assert meta['class_counts'] == [6, 4, 2] and tuple(meta['classes']) == (
+        'a',
+        'b',
+        'c',
+    )
+    assert all(type(count) is int for count in meta['class_counts'])
+
+    for hooks, expected in ((HOOK, [6, 4, 2]), ([], None)):
+        tester = make_runner('test', custom_hooks=hooks, load_from=path)
+        tester.test()
+        assert known_counts(tester) == expected
+
+
+def test_resuming_finds_the_same_metainfo(make_runner, tmp_path):
+    make_runner(custom_hooks=HOOK).train()
+    runner = make_runner(custom_hooks=HOOK, resume=True, train_cfg=dict(max_epochs=3))
+    runner.train()
+    assert known_counts(runner) == [6, 4, 2]
+    log = next(iter((tmp_path / 'run').glob(f'{runner.timestamp}/*.log'))).read_text()
+    assert 'resumed epoch: 2' in log
+    assert 'metainfo' not in log.split('resumed epoch')[0].split('Load checkpoint')[1]
+
+
+def test_known_counts_are_left_alone(make_runner):
+    dataset = dict(metainfo=dict(class_counts=[7, 8, 9]))
+    runner = make_runner(custom_hooks=HOOK, train_dataloader=dict(dataset=dataset))
+    runner.train()
+    assert known_counts(runner) == [7, 8, 9]
+
+
+def test_checkpoint_does_not_override_the_training_set(make_runner, tmp_path):
+    """Fine-tuning from another data set's checkpoint."""
+    other = dict(dataset=dict(metainfo=dict(class_counts=[70, 8, 9])))
+    make_runner('other', custom_hooks=HOOK, train_dataloader=other).train()
+    runner = make_runner(
+        custom_hooks=HOOK, load_from=str(tmp_path / 'other/epoch_2.pth')
+    )
+    runner.train()
+    assert known_counts(runner) == [6, 4, 2]
+
+
+def test_plain_torch_data_set(make_runner):
+    @DATASETS.register_module(name='PlainImages', force=True)
+    class PlainImages(torch.utils.data.Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            return dict(inputs=torch.rand(2), data_samples=sample(index))
+
+        def get_data_info(self, index):
+            return dict(gt_label=[0, 0, 1, 1, 1][index])
+
+    def sample(index):
+        return DataSample().set_gt_label([0, 0, 1, 1, 1][index])
+
+    runner = make_runner(
+        custom_hooks=HOOK,
+        train_dataloader=dict(dataset=dict(_delete_=True, type='PlainImages')),
+    )
+    runner.train()
+    assert known_counts(runner) == [2, 3]
+
+
+def test_raw_weights_have_no_counts(make_runner, tmp_path):
+    path = str(tmp_path / 'weights.pth')
+    torch.save(make_runner('source').model.state_dict(), path)
+    tester = make_runner(custom_hooks=HOOK, load_from=path)
+    tester.test()
+    assert known_counts(tester) is None
