@@ -1,6 +1,5 @@
 # CC-SAM, stage 1, on Digits-LT (124 .. 2 images per class), ResNet-20.
 #   python tools/train.py configs/ccsam/digits_lt_r20_stage1.py
-#
 # Checked: run (README).
 _base_ = [
     '../_base_/models/resnet20_small.py',

@@ -1,7 +1,6 @@
 # CC-SAM, stage 2, on Digits-LT (124 .. 2 images per class), ResNet-20.
 # Loads the checkpoint of stage 1 by itself.
 #   python tools/train.py configs/ccsam/digits_lt_r20_stage2.py
-#
 # Checked: run (README).
 _base_ = [
     '../_base_/models/resnet20_small.py',

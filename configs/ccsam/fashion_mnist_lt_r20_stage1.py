@@ -1,6 +1,5 @@
 # CC-SAM, stage 1, on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage1.py
-#
 # Checked: builds and steps; not run at full length.
 _base_ = [
     '../_base_/models/resnet20_small.py',

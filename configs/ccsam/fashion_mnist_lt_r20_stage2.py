@@ -1,7 +1,6 @@
 # CC-SAM, stage 2, on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
 # Loads the checkpoint of stage 1 by itself.
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage2.py
-#
 # Checked: builds and steps; not run at full length.
 _base_ = [
     '../_base_/models/resnet20_small.py',

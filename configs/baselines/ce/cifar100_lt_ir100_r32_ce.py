@@ -1,4 +1,4 @@
-# Cross entropy on CIFAR-100-LT (imbalance 100), ResNet-32: the baseline.
+# Cross entropy on CIFAR-100-LT (imbalance 100), ResNet-32.
 #   python tools/train.py configs/baselines/ce/cifar100_lt_ir100_r32_ce.py
 # The paper's Table 1 has 38.43 % top-1.
 # Checked: builds and steps; not run at full length.

@@ -1,6 +1,5 @@
-# Cross entropy on Digits-LT (124 .. 2 images per class), ResNet-20: the baseline.
+# Cross entropy on Digits-LT (124 .. 2 images per class), ResNet-20.
 #   python tools/train.py configs/baselines/ce/digits_lt_r20_ce.py
-#
 # Checked: run (README).
 _base_ = [
     '../../_base_/models/resnet20_small.py',

@@ -1,6 +1,5 @@
-# Cross entropy on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20: the baseline.
+# Cross entropy on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
 #   python tools/train.py configs/baselines/ce/fashion_mnist_lt_r20_ce.py
-#
 # Checked: builds and steps; not run at full length.
 _base_ = [
     '../../_base_/models/resnet20_small.py',

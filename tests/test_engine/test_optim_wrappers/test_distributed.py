@@ -16,7 +16,8 @@ def run_ranks(world_size, out_dir):
     script = Path(__file__).with_name('ddp_updates.py')
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     command += [f'--nproc_per_node={world_size}', str(script), str(out_dir)]
-    env = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[3]))
+    tests = Path(__file__).parents[2]
+    env = dict(os.environ, PYTHONPATH=f'{tests.parent}{os.pathsep}{tests}')
     result = subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=300
     )
