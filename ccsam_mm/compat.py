@@ -10,6 +10,7 @@ import os.path as osp
 import pickle
 import re
 import subprocess
+import warnings
 from datetime import timedelta
 from importlib import import_module, metadata
 
@@ -79,6 +80,11 @@ from mmengine.logging import HistoryBuffer  # noqa: E402
 from mmengine.registry import OPTIM_WRAPPERS  # noqa: E402
 from mmengine.runner import CheckpointLoader  # noqa: E402
 from packaging.version import Version  # noqa: E402
+
+with warnings.catch_warnings():
+    # mmcv-lite misses a compiled operator that nothing here needs, and warns each time.
+    warnings.filterwarnings('ignore', 'Fail to import')
+    import_module('mmcv.cnn.bricks.transformer')
 
 # --------------------------------------------------------------------------------------
 # Checkpoints. https://github.com/open-mmlab/mmengine/issues/1655: torch.load accepts
