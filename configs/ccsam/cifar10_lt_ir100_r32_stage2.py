@@ -6,7 +6,7 @@
 _base_ = [
     '../_base_/models/resnet32_cifar.py',
     '../_base_/datasets/cifar10_lt.py',
-    '../_base_/schedules/cifar_stage2_30e.py',
+    '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 

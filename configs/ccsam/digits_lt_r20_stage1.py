@@ -4,7 +4,7 @@
 _base_ = [
     '../_base_/models/resnet20_small.py',
     '../_base_/datasets/digits_lt.py',
-    '../_base_/schedules/digits_60e.py',
+    '../_base_/schedules/cifar_200e.py',
     '../_base_/default_runtime.py',
 ]
 

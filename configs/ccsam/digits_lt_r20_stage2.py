@@ -5,7 +5,7 @@
 _base_ = [
     '../_base_/models/resnet20_small.py',
     '../_base_/datasets/digits_lt.py',
-    '../_base_/schedules/digits_stage2_20e.py',
+    '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 

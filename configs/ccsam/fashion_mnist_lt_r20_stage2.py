@@ -5,7 +5,7 @@
 _base_ = [
     '../_base_/models/resnet20_small.py',
     '../_base_/datasets/fashion_mnist_lt.py',
-    '../_base_/schedules/fashion_stage2_5e.py',
+    '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 

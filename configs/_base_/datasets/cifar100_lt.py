@@ -23,9 +23,10 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=64,
     num_workers=2,
-    # MMEngine cannot reseed persistent workers: only fresh ones make a resumed run
-    # equal to an undisturbed one.
+    # Only fresh workers, seeded for their epoch, make a resumed run equal to an
+    # undisturbed one (MMEngine gives workers the same seed in each epoch).
     persistent_workers=False,
+    worker_init_fn=dict(type='epoch_worker_init_fn'),
     dataset=dict(
         type='CIFAR100LT',
         data_root='data/cifar100',

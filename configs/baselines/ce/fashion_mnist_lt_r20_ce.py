@@ -4,7 +4,7 @@
 _base_ = [
     '../../_base_/models/resnet20_small.py',
     '../../_base_/datasets/fashion_mnist_lt.py',
-    '../../_base_/schedules/fashion_15e.py',
+    '../../_base_/schedules/fashion_mnist_30e.py',
     '../../_base_/default_runtime.py',
 ]
 

@@ -1,4 +1,4 @@
-# Stage 2 on CIFAR-LT: 30 epochs for the classifier at a total batch size of 64.
+# Stage 2: 30 epochs for the classifier at a total batch size of 64.
 # optimizer
 optim_wrapper = dict(
     type='OptimWrapper',
