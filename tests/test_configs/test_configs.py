@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import mmengine
 import pytest
 import torch
 from fake_data import use_fake_data, write_all
@@ -104,3 +105,15 @@ def test_stages_and_baseline_share_data_and_network(config):
     assert plain.optim_wrapper.optimizer == stage1.optim_wrapper.optimizer
     assert plain.param_scheduler == stage1.param_scheduler
     assert plain.train_cfg == stage1.train_cfg
+
+
+def test_model_index_lists_every_config_once():
+    """MIM and MMPretrain's tools find configs through model-index.yml."""
+    index = mmengine.load(REPO / 'model-index.yml')
+    models = [
+        model
+        for metafile in index['Import']
+        for model in mmengine.load(REPO / metafile)['Models']
+    ]
+    assert sorted(model['Config'] for model in models) == CONFIGS
+    assert all(Path(m['Config']).stem == m['Name'] for m in models)
