@@ -1,5 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+import copy
 import math
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -20,11 +22,10 @@ COUNTS = [90, 30, 7, 2]
 
 
 @pytest.fixture(autouse=True)
-def hub():
+def hub(monkeypatch):
     """A fresh message hub, as each runner makes one."""
-    name = f'test_{len(MessageHub._instance_dict)}'
-    yield MessageHub.get_instance(name)
-    MessageHub._instance_dict.pop(name)
+    monkeypatch.setattr(MessageHub, '_instance_dict', OrderedDict())
+    return MessageHub.get_instance('test')
 
 
 def make_samples(labels, scores=None):
@@ -192,6 +193,30 @@ def test_seesaw_loss_counts_a_batch_once():
         assert head.loss_module.cum_samples.tolist() == plain.cum_samples.tolist()
     assert plain.cum_samples.tolist() == [4, 1, 1]
     assert head.loss_module.cum_samples is buffer  # DDP holds on to it
+
+
+def test_distributed_wrapper_sees_the_same_gradients(tmp_path):
+    """The inner gradient triggers no reduction; one process, gloo."""
+    torch.manual_seed(0)
+    model = stage2(loss=dict(type='SeesawLoss', num_classes=3))
+    model.head.forward = model.head.loss
+    z, samples = torch.randn(5, 4), make_samples([0, 1, 2, 0, 1])
+    expected = copy.deepcopy(model.head)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    try:
+        wrapped = nn.parallel.DistributedDataParallel(model.head)
+        for _ in range(2):
+            for head, loss in ((expected, expected.loss), (wrapped, wrapped)):
+                head.zero_grad()
+                losses = loss((z,), samples)
+                (losses['loss_clean'] + losses['loss_adv']).backward()
+            for got, want in zip(model.head.parameters(), expected.parameters()):
+                assert want.grad.abs().sum() > 0
+                torch.testing.assert_close(got.grad, want.grad)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_accuracy_is_logged_and_loss_works_without_gradients():

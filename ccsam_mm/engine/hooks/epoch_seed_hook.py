@@ -1,14 +1,10 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-import random
-
 import numpy as np
-import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import HOOKS
-from torch.utils.data import get_worker_info
 
 
 @HOOKS.register_module()
@@ -58,12 +54,12 @@ class EpochSeedHook(Hook):
 
 @FUNCTIONS.register_module()
 def epoch_worker_init_fn(worker_id: int) -> None:
-    """Seed a data loader worker by what PyTorch draws for it in each epoch.
+    """Leave a data loader worker the seeds that it has.
+
+    PyTorch has just seeded Python, NumPy and itself in the worker, by a number that
+    the main process draws anew in each epoch. The function of MMEngine that this one
+    replaces would seed them the same in every epoch.
 
     Args:
         worker_id (int): Worker id in [0, num_workers - 1].
     """
-    seed = get_worker_info().seed
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)

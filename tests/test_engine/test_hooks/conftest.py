@@ -10,8 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from torch import nn
@@ -113,7 +114,7 @@ TRAIN = dict(
     test_evaluator=dict(type='TinyMetric'),
     randomness=dict(seed=0),
     env_cfg=dict(mp_cfg=dict(mp_start_method='fork')),
-    default_scope='mmengine',
+    default_scope='mmpretrain',
 )
 
 
@@ -122,6 +123,9 @@ def make_runner(tmp_path, monkeypatch):
     """Builds runners whose work directories lie in ``tmp_path``."""
     # Asking compilers for their versions takes half a second per runner.
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    # Leave no current scope and no progress of a training to other tests.
+    for manager in (DefaultScope, MessageHub):
+        monkeypatch.setattr(manager, '_instance_dict', manager._instance_dict.copy())
     count = 0
 
     def build(work_dir='run', filename=None, **changes):

@@ -7,7 +7,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 
 from ccsam_mm.engine.hooks import CheckFiniteHook
 
-HOOK = [dict(type='mmpretrain.CheckFiniteHook')]
+HOOK = [dict(type='CheckFiniteHook')]
 
 
 def saved_checkpoints(folder):

@@ -4,7 +4,7 @@ from mmengine.registry import DATASETS
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmpretrain.structures import DataSample
 
-HOOK = [dict(type='mmpretrain.ClassCountsHook')]
+HOOK = [dict(type='ClassCountsHook')]
 
 
 def known_counts(runner):
@@ -51,10 +51,11 @@ def test_checkpoint_does_not_override_the_training_set(make_runner, tmp_path):
     """Fine-tuning from another data set's checkpoint."""
     other = dict(dataset=dict(metainfo=dict(class_counts=[70, 8, 9])))
     make_runner('other', custom_hooks=HOOK, train_dataloader=other).train()
-    runner = make_runner(
-        custom_hooks=HOOK, load_from=str(tmp_path / 'other/epoch_2.pth')
-    )
+    checkpoint = str(tmp_path / 'other/epoch_2.pth')
+    runner = make_runner(custom_hooks=HOOK, load_from=checkpoint)
     runner.train()
+    assert known_counts(runner) == [6, 4, 2]
+    runner.load_checkpoint(checkpoint)
     assert known_counts(runner) == [6, 4, 2]
 
 

@@ -7,7 +7,7 @@ import torch
 
 from ccsam_mm.engine.hooks import EpochSeedHook, epoch_seed_hook
 
-SEED, KILL = dict(type='mmpretrain.EpochSeedHook'), dict(type='KillHook', epoch=2)
+SEED, KILL = dict(type='EpochSeedHook'), dict(type='KillHook', epoch=2)
 
 
 def loader(num_workers):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.runner.checkpoint import _load_checkpoint
 
-HOOK = dict(type='mmpretrain.LoadStage1Hook')
+HOOK = dict(type='LoadStage1Hook')
 FROZEN = dict(optimizer=dict(lr=0.0))  # the weights stay as they were loaded
 
 
