@@ -1,7 +1,4 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-import pickle
-
-import numpy as np
 import pytest
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
@@ -30,26 +27,3 @@ def toy():
         return ToyDataset(labels=labels, **kwargs)
 
     return make
-
-
-@pytest.fixture()
-def write_cifar():
-    """Factory of fake CIFAR files in the official layout, in another order."""
-
-    def write(root, cls, per_class=10, label_key='labels'):
-        num_classes = len(cls.METAINFO['classes'])
-        folder = root / cls.base_folder
-        folder.mkdir(parents=True)
-        rng = np.random.default_rng(0)
-        for i, (name, _) in enumerate(cls.train_list + cls.test_list):
-            labels = rng.permutation(np.repeat(np.arange(num_classes), per_class))
-            data = rng.integers(0, 256, (len(labels), 3072), dtype=np.uint8)
-            data[:, 0], data[:, 1] = (
-                labels,
-                i,
-            )  # so that an image tells where it is from
-            entry = {'data': data, label_key: labels.tolist()}
-            (folder / name).write_bytes(pickle.dumps(entry))
-        return folder
-
-    return write

@@ -7,6 +7,7 @@ from urllib.error import URLError
 import mmpretrain.datasets.cifar
 import numpy as np
 import pytest
+from fake_data import write_cifar
 from mmpretrain.registry import DATASETS
 
 from ccsam_mm.datasets import CIFAR10LT, CIFAR100LT, long_tailed_counts
@@ -18,7 +19,7 @@ BOTH = pytest.mark.parametrize(
 
 
 @BOTH
-def test_both_splits(tmp_path, write_cifar, cls, per_class, label_key):
+def test_both_splits(tmp_path, cls, per_class, label_key):
     write_cifar(tmp_path, cls, per_class, label_key)
     kwargs = dict(data_root=str(tmp_path), imbalance_ratio=5, verify_md5=False)
     train = DATASETS.build(dict(type=cls.__name__, **kwargs))
@@ -43,7 +44,7 @@ def test_both_splits(tmp_path, write_cifar, cls, per_class, label_key):
         assert {int(info['img'][0, 1, 0]) for info in infos} == set(files)
 
 
-def test_images_are_those_of_ldam(tmp_path, write_cifar):
+def test_images_are_those_of_ldam(tmp_path):
     folder = write_cifar(tmp_path, CIFAR10LT)
     batches = [
         pickle.loads((folder / name).read_bytes()) for name, _ in CIFAR10LT.train_list
@@ -63,7 +64,7 @@ def test_images_are_those_of_ldam(tmp_path, write_cifar):
     assert images == expected
 
 
-def test_another_copy_is_refused_by_default(tmp_path, write_cifar, monkeypatch):
+def test_another_copy_is_refused_by_default(tmp_path, monkeypatch):
     folder = write_cifar(tmp_path, CIFAR10LT)
     (folder / 'data_batch_1').unlink()  # a missing file must not start a download
     monkeypatch.setattr(
@@ -75,7 +76,7 @@ def test_another_copy_is_refused_by_default(tmp_path, write_cifar, monkeypatch):
             CIFAR10LT(str(tmp_path), download=download)
 
 
-def test_original_files_pass_the_check(tmp_path, write_cifar, monkeypatch):
+def test_original_files_pass_the_check(tmp_path, monkeypatch):
     folder = write_cifar(tmp_path, CIFAR10LT)
     for key in ('train_list', 'test_list'):
         files = [
@@ -129,14 +130,14 @@ def test_failed_download(tmp_path, monkeypatch):
         ([1, 2], "test_batch' is not a pickled dict"),
     ],
 )
-def test_insane_file_is_named(tmp_path, write_cifar, entry, message):
+def test_insane_file_is_named(tmp_path, entry, message):
     folder = write_cifar(tmp_path, CIFAR10LT)
     (folder / 'test_batch').write_bytes(pickle.dumps(entry))
     with pytest.raises(ValueError, match=message):
         CIFAR10LT(str(tmp_path), verify_md5=False)
 
 
-def test_truncated_file_is_named(tmp_path, write_cifar):
+def test_truncated_file_is_named(tmp_path):
     folder = write_cifar(tmp_path, CIFAR10LT)
     path = folder / 'data_batch_3'
     path.write_bytes(path.read_bytes()[:100])
@@ -144,7 +145,7 @@ def test_truncated_file_is_named(tmp_path, write_cifar):
         CIFAR10LT(str(tmp_path), verify_md5=False)
 
 
-def test_too_large_ratio_names_the_class(tmp_path, write_cifar):
+def test_too_large_ratio_names_the_class(tmp_path):
     write_cifar(tmp_path, CIFAR10LT)
     with pytest.raises(ValueError, match=r"class 9 \('truck'\) .* to 50 or less"):
         CIFAR10LT(str(tmp_path), imbalance_ratio=60, verify_md5=False)

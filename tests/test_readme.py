@@ -1,0 +1,85 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""README's configs, saved as it says and trained as a user types it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import pytest
+from sklearn.datasets import load_digits
+
+REPO = Path(__file__).parents[1]
+README = (REPO / 'README.md').read_text()
+# A small network on small images; everything else is README's.
+OPTIONS = [
+    'model.backbone.depth=18',
+    'model.backbone.base_channels=8',
+    'model.head.in_channels=64',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'train_dataloader.dataset.pipeline.1.scale=32',
+    'train_cfg.max_epochs=1',
+    'optim_wrapper.optimizer.lr=0.01',
+]
+
+
+def example(name):
+    """The Python block behind a marker in README."""
+    pattern = rf'<!-- example: {name} -->\n```python\n(.*?)```'
+    return re.search(pattern, README, re.DOTALL).group(1)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A clone in which a user has saved README's configs and five kinds of digits."""
+    shutil.copytree(REPO / 'configs', tmp_path / 'configs')
+    pixels, labels = load_digits(n_class=5, return_X_y=True)
+    counts = [30, 20, 10, 4, 2]
+    for label, count in enumerate(counts):
+        images = pixels[labels == label].reshape(-1, 8, 8) * 15
+        for split, part in (('train', images[:count]), ('val', images[40:46])):
+            folder = tmp_path / 'data/flowers' / split / f'digit_{label}'
+            folder.mkdir(parents=True)
+            for i, image in enumerate(part):
+                cv2.imwrite(str(folder / f'{i}.png'), cv2.resize(image, (40, 40)))
+    (tmp_path / 'configs/my_resnet50.py').write_text(example('folder'))
+    for stage in ('stage1', 'stage2'):
+        (tmp_path / f'configs/my_resnet50_{stage}.py').write_text(example(stage))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_own_folder_of_images_in_two_stages(project):
+    command = ['bash', str(REPO / 'tools/train_stages.sh'), 'configs/my_resnet50']
+    result = subprocess.run(
+        [*command, '--cfg-options', *OPTIONS],
+        cwd=project,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert 'clean_objective' in result.stdout + result.stderr  # CC-SAM, stage 1
+    assert 'loss_adv' in result.stdout + result.stderr  # stage 2
+    work_dir = project / 'work_dirs/my_resnet50_stage2'
+    metrics = json.loads((work_dir / 'metrics.json').read_text())
+    # The test finds the training counts in the checkpoint.
+    assert metrics['accuracy/class_counts'] == [30, 20, 10, 4, 2]
+    assert {'accuracy/top1', 'accuracy/medium', 'accuracy/few'} <= set(metrics)
+
+
+def test_commands_name_what_exists():
+    for path in re.findall(r'(?:tools|configs|docs|ccsam_mm)/[\w/.]+\w', README):
+        found = (REPO / path).exists() or list(REPO.glob(f'{path}*'))
+        assert found or path.startswith('configs/flowers'), path
+
+
+def test_three_lines_are_three():
+    lines = [x for x in example('stage1').splitlines() if x and '_base_' not in x]
+    assert len(lines) == 3
