@@ -2,6 +2,7 @@
 from typing import List, Optional
 
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
@@ -19,7 +20,8 @@ class ClassCountsHook(Hook):
     when the training starts, and puts the counts where MMEngine keeps the metainfo
     of the training data set: in its message hub, from which ``CCSAMOptimWrapper`` and
     ``ShotAccuracy`` read, and in the checkpoints. In a test it recalls the counts
-    from the checkpoint. It does nothing where they are known.
+    from the checkpoint. Where they are known it only checks, as always, that the head
+    has as many classes.
 
     Examples:
         >>> from mmpretrain.registry import HOOKS
@@ -42,9 +44,12 @@ class ClassCountsHook(Hook):
         if not is_about_to_train(runner):
             return
         dataset = runner.train_dataloader.dataset
-        if getattr(dataset, 'metainfo', {}).get('class_counts') is not None:
+        known = getattr(dataset, 'metainfo', {}).get('class_counts')
+        counts = count_classes(dataset) if known is None else known
+        _check_num_classes(runner, counts)
+        if known is not None:
             return
-        self._counts = count_classes(dataset)
+        self._counts = counts
         runner.logger.info(
             f'Counted the training images: {sum(self._counts)} in '
             f'{len(self._counts)} classes, from {max(self._counts)} to '
@@ -74,6 +79,18 @@ class ClassCountsHook(Hook):
         known = runner.message_hub.get_info('dataset_meta') or {}
         if recorded.get('class_counts') is not None and 'class_counts' not in known:
             _tell_class_counts(runner, recorded['class_counts'])
+
+
+def _check_num_classes(runner: Runner, counts: List[int]) -> None:
+    """Refuse a head of other classes before its loss meets a label without a logit."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
+    if num_classes is not None and num_classes != len(counts):
+        raise ValueError(
+            f'The training data set has {len(counts)} classes, but the head has '
+            f'{num_classes}: set model.head.num_classes (and data_preprocessor.'
+            f'num_classes) to {len(counts)}.'
+        )
 
 
 def _tell_class_counts(runner: Runner, counts: List[int]) -> None:

@@ -1,4 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+import pytest
 import torch
 from mmengine.registry import DATASETS
 from mmengine.runner.checkpoint import _load_checkpoint
@@ -88,3 +89,17 @@ def test_raw_weights_have_no_counts(make_runner, tmp_path):
     tester = make_runner(custom_hooks=HOOK, load_from=path)
     tester.test()
     assert known_counts(tester) is None
+
+
+@pytest.mark.parametrize('meta', [None, dict(class_counts=[6, 4, 2])])
+def test_head_of_other_classes_is_refused_before_training(make_runner, meta):
+    head = dict(type='LinearClsHead', num_classes=4, in_channels=2)
+    model = dict(type='ImageClassifier', backbone=dict(type='LeNet5'), head=head)
+    dataset = dict(dataset=dict(metainfo=meta))
+    runner = make_runner(
+        custom_hooks=HOOK,
+        model=dict(_delete_=True, **model),
+        train_dataloader=dataset,
+    )
+    with pytest.raises(ValueError, match='3 classes, but the head has 4.*num_classes'):
+        runner.train()
