@@ -46,8 +46,12 @@ for stage in stage1 stage2; do
         echo "== $stage: training $config"
     fi
     run train.py "$config" --resume "$@"
-    echo "== $stage: testing $(last_checkpoint "$work_dir")"
-    run test.py "$config" "$(last_checkpoint "$work_dir")" \
-        --out "$work_dir/metrics.json" --out-item metrics
+    checkpoint=$(last_checkpoint "$work_dir")
+    if [[ $work_dir/metrics.json -nt $checkpoint ]]; then
+        echo "== $stage: reusing the test of $checkpoint"
+    else
+        echo "== $stage: testing $checkpoint"
+        run test.py "$config" "$checkpoint" --out "$work_dir/metrics.json" --out-item metrics
+    fi
     echo "== $stage: results are in $work_dir/metrics.json"
 done

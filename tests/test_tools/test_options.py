@@ -1,0 +1,163 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Options of train.py and test.py: those of MMPretrain, with the same effect."""
+
+import argparse
+import runpy
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from ccsam_mm import compat
+
+DIGITS = Path(__file__).parents[2] / 'configs/ccsam/digits_lt_r20_stage1.py'
+
+
+@pytest.fixture
+def merged(load_tool, monkeypatch):
+    """Parse a command line and merge it into the config, as the tools do."""
+
+    def merge(tool, *argv):
+        monkeypatch.setattr('sys.argv', [f'{tool}.py', *map(str, argv)])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        module = load_tool(tool)
+        args = module.parse_args()
+        return module.merge_args(Config.fromfile(args.config), args)
+
+    return merge
+
+
+@pytest.fixture
+def accelerator(monkeypatch):
+    monkeypatch.setattr(compat, 'get_device', lambda: 'cuda')
+
+
+def options(parser_of):
+    return {
+        option: (action.nargs, action.const, action.default, action.choices)
+        for action in parser_of._actions
+        for option in action.option_strings or [action.dest]
+        if option not in ('-h', '--help')
+    }
+
+
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_options_are_those_of_mmpretrain(load_tool, monkeypatch, tool):
+    """Reads the parser of the script that MMPretrain's wheel brings."""
+    import mmpretrain
+
+    path = Path(mmpretrain.__path__[0], '.mim', 'tools', f'{tool}.py')
+    if not path.exists():
+        pytest.skip('this MMPretrain brings no tools')
+    parsers = []
+
+    def parse_args(parser):
+        parsers.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', parse_args)
+    upstream = runpy.run_path(str(path))
+    for parse in (upstream['parse_args'], load_tool(tool).parse_args):
+        with pytest.raises(SystemExit):
+            parse()
+    theirs, ours = map(options, parsers)
+    assert ours == theirs
+
+
+def test_train_defaults(merged):
+    cfg = merged('train', DIGITS)
+    assert cfg.work_dir == './work_dirs/digits_lt_r20_stage1'
+    assert cfg.launcher == 'none' and cfg.resume is False
+    assert cfg.train_dataloader.collate_fn == dict(type='default_collate')
+    # What the config says about a data loader stays.
+    assert cfg.train_dataloader.persistent_workers is False
+
+
+def test_work_dir_comes_from_option_then_config(merged):
+    assert merged('train', DIGITS, '--work-dir', 'a').work_dir == 'a'
+    cfg = merged('train', DIGITS, '--cfg-options', 'work_dir=b')
+    assert cfg.work_dir == 'b'
+
+
+def test_resume(merged):
+    cfg = merged('train', DIGITS, '--resume')
+    assert cfg.resume is True and cfg.load_from is None
+    cfg = merged('train', DIGITS, '--resume', 'epoch_3.pth')
+    assert cfg.resume is True and cfg.load_from == 'epoch_3.pth'
+
+
+def test_no_validate_and_loader_switches(merged):
+    cfg = merged(
+        'train', DIGITS, '--no-validate', '--no-pin-memory', '--no-persistent-workers'
+    )
+    assert cfg.val_cfg is cfg.val_dataloader is cfg.val_evaluator is None
+    assert cfg.train_dataloader.pin_memory is False
+    assert cfg.test_dataloader.persistent_workers is False
+
+
+def test_no_workers_never_persist(merged):
+    """PyTorch would refuse the combination, which MMPretrain's tool asks for."""
+    cfg = merged(
+        'train',
+        DIGITS,
+        '--cfg-options',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=True',
+    )
+    assert cfg.train_dataloader.persistent_workers is False
+
+
+def test_auto_scale_lr(merged, tmp_path):
+    cfg = merged('train', DIGITS, '--auto-scale-lr')
+    assert cfg.auto_scale_lr == dict(base_batch_size=64, enable=True)
+    config = tmp_path / 'plain.py'
+    config.write_text("model = dict(type='ImageClassifier')")
+    with pytest.raises(ValueError, match=r'auto_scale_lr=dict\(base_batch_size=\.\.\.'):
+        merged('train', config, '--auto-scale-lr')
+
+
+def test_amp_maps_to_the_twin(merged, accelerator, tmp_path):
+    wrapper = merged('train', DIGITS, '--amp').optim_wrapper
+    assert wrapper.type == 'AmpCCSAMOptimWrapper'
+    assert wrapper.loss_scale == 'dynamic' and wrapper.perturb == 'head'
+    config = tmp_path / 'plain.py'
+    config.write_text("optim_wrapper = dict(optimizer=dict(type='SGD', lr=1))")
+    assert merged('train', config, '--amp').optim_wrapper.type == 'AmpOptimWrapper'
+
+
+def test_test_options(merged):
+    cfg = merged('test', DIGITS, 'epoch_1.pth', '--amp', '--show-dir', 'pictures')
+    assert cfg.load_from == 'epoch_1.pth' and cfg.test_cfg.fp16 is True
+    hook = cfg.default_hooks.visualization
+    assert hook.enable is True and hook.out_dir == 'pictures' and hook.show is False
+
+
+def test_tta_flips_by_default(merged):
+    cfg = merged('test', DIGITS, 'epoch_1.pth', '--tta')
+    assert cfg.model.type == 'mmpretrain.AverageClsScoreTTA'
+    assert cfg.model.module.type == 'ImageClassifier'
+    resize, augment = cfg.test_dataloader.dataset.pipeline
+    assert resize.type == 'Resize' and augment.type == 'TestTimeAug'
+    assert [t.prob for t in augment.transforms[0]] == [1.0, 0.0]
+    assert augment.transforms[1] == [dict(type='PackInputs')]
+
+
+def test_out_item_needs_out(merged, capsys):
+    with pytest.raises(SystemExit):
+        merged('test', DIGITS, 'epoch_1.pth', '--out-item', 'metrics')
+    assert '--out-item needs --out' in capsys.readouterr().err
+
+
+def test_show_without_hook_is_one_sentence(merged, tmp_path):
+    config = tmp_path / 'plain.py'
+    config.write_text('test_dataloader = None')
+    with pytest.raises(ValueError, match=r'default_hooks\.visualization='):
+        merged('test', config, 'epoch_1.pth', '--show')
+
+
+def test_missing_pkg_resources_is_explained(load_tool, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'pkg_resources', None)
+    config = tmp_path / 'far.py'
+    config.write_text("_base_ = 'mmpretrain::_base_/default_runtime.py'")
+    with pytest.raises(RuntimeError, match=r'far\.py can not be read.*setuptools<82'):
+        load_tool('train').load_config(str(config))

@@ -1,0 +1,176 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""The tools as a user types them, in processes of their own, on a few digits."""
+
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.device import get_device
+
+import ccsam_mm  # noqa: F401  (lets torch.load read checkpoints)
+
+REPO = Path(__file__).parents[2]
+TOOLS = REPO / 'tools'
+PREFIX = REPO / 'configs' / 'ccsam' / 'digits_lt_r20'
+STAGE1 = f'{PREFIX}_stage1.py'
+TRAIN = (sys.executable, TOOLS / 'train.py')
+TEST = (sys.executable, TOOLS / 'test.py')
+# A small model, and no worker processes to wait for.
+TINY = (
+    'model.backbone.depth=8',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'train_cfg.val_interval=2',
+)
+METRICS = ('--out-item', 'metrics', '--out')
+pytestmark = pytest.mark.slow
+
+
+def tiny(epochs):
+    return ('--cfg-options', *TINY, f'train_cfg.max_epochs={epochs}')
+
+
+def assert_equal(left, right):
+    """Compare nested checkpoints bit by bit."""
+    if isinstance(left, dict):
+        assert left.keys() == right.keys()
+        for key in left:
+            assert_equal(left[key], right[key])
+    elif isinstance(left, torch.Tensor):
+        torch.testing.assert_close(left, right, rtol=0, atol=0)
+    else:
+        assert left == right
+
+
+def start_and_kill(log, work_dir, *command):
+    """Kill a training at a random moment after its first checkpoint."""
+    with open(log, 'w') as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent)
+    deadline = time.monotonic() + 120
+    while not (work_dir / 'last_checkpoint').exists():
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
+    time.sleep(random.Random().uniform(0, 0.5))
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, 'the training was over too soon'
+
+
+def test_killed_training_resumes_to_the_same_weights(tmp_path, type_in):
+    """With worker processes, whose augmentations have to be the same again, too."""
+    epochs = 12
+    command = [*TRAIN, STAGE1, *tiny(epochs)]
+    command.append('train_dataloader.num_workers=1')
+    type_in(*command, '--work-dir', 'whole')
+
+    killed = tmp_path / 'killed'
+    command = [str(part) for part in (*command, '--work-dir', killed)]
+    start_and_kill(tmp_path / 'log', killed, *command)
+    assert not (killed / f'epoch_{epochs}.pth').exists()
+    resumed = type_in(*command, '--resume')
+    assert 'resumed epoch: ' in resumed.stdout
+
+    paths = [tmp_path / name / f'epoch_{epochs}.pth' for name in ('whole', 'killed')]
+    whole, again = (torch.load(path) for path in paths)
+    for key in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_equal(whole[key], again[key])
+
+    # Once more, with nothing left to do: ends in order, and touches nothing.
+    before = paths[1].stat().st_mtime_ns
+    type_in(*command, '--resume')
+    assert paths[1].stat().st_mtime_ns == before
+
+
+def test_two_cpu_processes_test_like_one(tmp_path, type_in):
+    bash = ('bash', TOOLS / 'dist_train.sh', STAGE1, 2, '--work-dir', 'two')
+    log = type_in(*bash, *tiny(1)).stdout
+    assert 'Distributed training: True' in log and 'GPU number: 2' in log
+    checkpoint = tmp_path / 'two' / 'epoch_1.pth'
+    type_in('bash', TOOLS / 'dist_test.sh', STAGE1, checkpoint, 2, *METRICS, '2.json',
+            '--cfg-options', *TINY)  # fmt: skip
+    type_in(*TEST, STAGE1, checkpoint, *METRICS, '1.json', '--cfg-options', *TINY)
+    one, two = (json.loads((tmp_path / f'{n}.json').read_text()) for n in (1, 2))
+    assert one == two
+    assert len(one['accuracy/per_class']) == 10
+
+
+def test_stages_run_and_are_reused(tmp_path, type_in):
+    bash = ('bash', TOOLS / 'train_stages.sh', PREFIX, *tiny(1))
+    log = type_in(*bash).stdout
+    assert '== stage1: training' in log and '== stage2: training' in log
+    folders = [tmp_path / 'work_dirs' / f'digits_lt_r20_stage{n}' for n in (1, 2)]
+    for folder in folders:
+        assert 'accuracy/few' in json.loads((folder / 'metrics.json').read_text())
+    stage1, stage2 = (torch.load(f / 'epoch_1.pth')['state_dict'] for f in folders)
+    trunk = {k: v for k, v in stage1.items() if k.startswith('backbone.')}
+    assert_equal(trunk, {k: stage2[k] for k in trunk})
+    assert not torch.equal(stage1['head.fc.weight'], stage2['head.fc.weight'])
+
+    before = [(folder / 'epoch_1.pth').stat().st_mtime_ns for folder in folders]
+    log = type_in(*bash).stdout
+    assert '== stage1: reusing work_dirs/digits_lt_r20_stage1/epoch_1.pth' in log
+    assert '== stage2: reusing the test of' in log
+    after = [(folder / 'epoch_1.pth').stat().st_mtime_ns for folder in folders]
+    assert after == before
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """A checkpoint after an epoch."""
+    folder = tmp_path_factory.mktemp('run')
+    command = [*TRAIN, STAGE1, '--work-dir', folder, *tiny(1)]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return folder / 'epoch_1.pth'
+
+
+def test_load_from_starts_from_a_checkpoint(tmp_path, type_in, checkpoint):
+    """At a learning rate of zero, what was loaded comes out again."""
+    options = (f'load_from={checkpoint}', 'optim_wrapper.optimizer.lr=0')
+    type_in(*TRAIN, STAGE1, '--work-dir', 'next', *tiny(1), *options)
+    loaded, saved = (
+        torch.load(path)['state_dict']
+        for path in (checkpoint, tmp_path / 'next' / 'epoch_1.pth')
+    )
+    assert_equal(loaded['head.fc.weight'], saved['head.fc.weight'])
+
+
+def test_predictions_are_dumped(tmp_path, type_in, checkpoint):
+    out = ('--out', 'predictions.pkl', '--cfg-options', *TINY)
+    log = type_in(*TEST, STAGE1, checkpoint, *out).stdout
+    predictions = pickle.loads((tmp_path / 'predictions.pkl').read_bytes())
+    right = [int(p['pred_label']) == int(p['gt_label']) for p in predictions]
+    assert f'accuracy/top1: {100 * np.mean(right):.4f}' in log
+
+
+def last_line(result):
+    assert result.returncode != 0
+    return result.stdout.strip().splitlines()[-1]
+
+
+def test_crafted_checkpoint_is_refused_by_the_tool(tmp_path, type_in, checkpoint):
+    class Touch:
+        def __reduce__(self):
+            return os.system, (f'touch {tmp_path}/pwned',)
+
+    content = torch.load(checkpoint)
+    content['message_hub'] = Touch()
+    torch.save(content, tmp_path / 'bad.pth')
+    result = type_in(*TEST, STAGE1, 'bad.pth', '--cfg-options', *TINY, check=False)
+    assert 'bad.pth is refused' in last_line(result)
+    assert not (tmp_path / 'pwned').exists()
+
+
+@pytest.mark.skipif(get_device() != 'cpu', reason='has an accelerator')
+def test_amp_on_cpu_is_one_sentence(tmp_path, type_in):
+    result = type_in(*TRAIN, STAGE1, '--amp', check=False)
+    assert 'leave out --amp' in last_line(result)
+    assert not (tmp_path / 'work_dirs').exists()
