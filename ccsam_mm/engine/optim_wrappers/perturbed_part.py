@@ -17,14 +17,14 @@ class LinearClassifier(NamedTuple):
     name: str
 
 
-def unwrap_model(model: nn.Module) -> nn.Module:
+def unwrap_model(model: nn.Module, wrapper: str = 'CCSAMOptimWrapper') -> nn.Module:
     """Return the model inside DDP; refuse wrappers that shard or copy parameters."""
     if not is_model_wrapper(model):
         return model
     if isinstance(model, DistributedDataParallel):
         return model.module
     raise TypeError(
-        f'CCSAMOptimWrapper can not perturb the parameters inside '
+        f'{wrapper} can not perturb the parameters inside '
         f'{type(model).__name__}: train with MMDistributedDataParallel '
         '(remove `model_wrapper_cfg` or `strategy` from the config).'
     )

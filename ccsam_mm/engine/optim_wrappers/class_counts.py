@@ -1,0 +1,55 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Finds how many training images each class has."""
+
+from typing import Optional, Sequence
+
+import torch
+from mmengine.logging import MessageHub
+from torch import Tensor
+
+
+def training_class_counts(
+    wrapper: str, counts: Optional[Sequence[int]], num_classes: Optional[int]
+) -> Tensor:
+    """Check the given class counts, or find those of the training data set.
+
+    Args:
+        wrapper (str): Name of the optimizer wrapper, for messages.
+        counts (Sequence[int], optional): The wrapper's ``class_counts``; None stands
+            for the ``class_counts`` in the training data set's ``metainfo``, which
+            MMEngine keeps in its message hub.
+        num_classes (int, optional): Number of the head's classes; None where the head
+            does not tell.
+
+    Returns:
+        Tensor: Training images per class, ``(K, )``, on the CPU.
+
+    Examples:
+        >>> from ccsam_mm.engine.optim_wrappers.class_counts import (
+        ...     training_class_counts)
+        >>> training_class_counts('CCSAMOptimWrapper', [100, 10], num_classes=2)
+        tensor([100,  10])
+    """
+    if counts is None:
+        meta = MessageHub.get_current_instance().runtime_info
+        counts = (meta.get('dataset_meta') or {}).get('class_counts')
+    if counts is None:
+        raise RuntimeError(
+            f'{wrapper} does not know how many training images each class has: '
+            "add custom_hooks=[dict(type='ClassCountsHook')] to the config, which "
+            'counts them, or set optim_wrapper.class_counts to the list.'
+        )
+    counts = [int(count) for count in counts]
+    if num_classes is not None and len(counts) != num_classes:
+        raise ValueError(
+            f'class_counts has {len(counts)} entries, but the head has {num_classes} '
+            'classes: set model.head.num_classes (or optim_wrapper.class_counts) so '
+            'that they agree.'
+        )
+    if min(counts) < 1:
+        raise ValueError(
+            f'class_counts[{counts.index(min(counts))}] is {min(counts)}, but each '
+            'class needs at least one training image: correct '
+            'optim_wrapper.class_counts or the training data set.'
+        )
+    return torch.tensor(counts)
