@@ -2,12 +2,17 @@
 """The mathematics of CC-SAM as pure tensor functions: torch alone, no registry."""
 
 from .characteristic_radius import characteristic_radius, perturbation_norm
+from .class_norms import class_norms
+from .class_routing import ClassRouting, routed_forward
 from .linear_class_gradients import LinearClassGradients
 from .random_direction import random_linear_products
 
 __all__ = [
+    'ClassRouting',
     'LinearClassGradients',
     'characteristic_radius',
+    'class_norms',
     'perturbation_norm',
     'random_linear_products',
+    'routed_forward',
 ]

@@ -65,7 +65,8 @@ def perturbation_norm(
             is the length itself. Defaults to ``'characteristic'``.
 
     Returns:
-        Tensor: Lengths in the shape of ``grad_norm``; zero where the gradient is zero.
+        Tensor: Lengths in the shape of ``grad_norm``; zero for a zero gradient, and for
+        one that is not finite.
 
     Examples:
         >>> import torch
@@ -81,5 +82,6 @@ def perturbation_norm(
         length = torch.full_like(grad_norm, radius)
     if max_relative_norm is not None:
         length = torch.minimum(length, max_relative_norm * weight_norm)
-    # A class without a gradient has no direction to be perturbed in.
-    return torch.where(grad_norm > 0, length, torch.zeros_like(length))
+    # Without a gradient, or with one that overflowed, there is no direction to go.
+    has_direction = (grad_norm > 0) & grad_norm.isfinite()
+    return torch.where(has_direction, length, torch.zeros_like(length))

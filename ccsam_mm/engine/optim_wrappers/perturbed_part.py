@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Finds what ``perturb`` names in a model, or says in a sentence why it can't."""
 
-from typing import List, NamedTuple, Sequence, Union
+from typing import List, NamedTuple, Optional, Sequence, Union
 
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
@@ -31,33 +31,30 @@ def unwrap_model(model: nn.Module, wrapper: str = 'CCSAMOptimWrapper') -> nn.Mod
 
 
 def find_linear_classifier(
-    model: nn.Module, perturb: Union[str, Sequence[str]]
-) -> LinearClassifier:
+    model: nn.Module, names: List[str]
+) -> Optional[LinearClassifier]:
     """Find the linear layer whose parameters are exactly those that are perturbed.
 
     Args:
         model (nn.Module): The training model, without its DDP wrapper.
-        perturb (str | Sequence[str]): Parameter-name prefixes; a prefix ends at a dot
-            of the name, and ``''`` stands for everything.
+        names (List[str]): Names of the perturbed parameters.
 
     Returns:
-        LinearClassifier: The layer and the head whose ``loss`` uses it.
+        LinearClassifier | None: The layer and the head whose ``loss`` uses it; None
+        where there is no such layer.
     """
-    parameters = matching_parameters(model, perturb)
-    owners = sorted({name.rpartition('.')[0] for name in parameters})
-    linear = model.get_submodule(owners[0])
+    owners = {name.rpartition('.')[0] for name in names}
+    name = min(owners)
+    linear = model.get_submodule(name)
     is_linear = isinstance(linear, nn.Linear) and (
         type(linear).forward is nn.Linear.forward
     )
-    is_whole = is_linear and len(parameters) == len(list(linear.parameters()))
-    if len(owners) > 1 or not is_whole:
-        raise NotImplementedError(
-            f'optim_wrapper.perturb={perturb!r} covers {_shorten(parameters)}, but '
-            'only a single linear layer (weight and bias) can be perturbed so far: '
-            f'set perturb to the name of the classifier{_suggestion(model)}.'
-        )
-    head = _loss_head(model, owners[0])
-    return LinearClassifier(model, head, linear, owners[0])
+    if len(owners) > 1 or not is_linear:
+        return None
+    if len(names) < len(list(linear.parameters())):
+        return None
+    head = _loss_head(model, name)
+    return None if head is None else LinearClassifier(model, head, linear, name)
 
 
 def matching_parameters(
@@ -79,7 +76,7 @@ def matching_parameters(
     return [name for name in names if name in matches]
 
 
-def _loss_head(model: nn.Module, name: str) -> nn.Module:
+def _loss_head(model: nn.Module, name: str) -> Optional[nn.Module]:
     """Nearest module around the layer that has a ``loss(feats, data_samples)``."""
     path = name.split('.')
     for depth in range(len(path) - 1, 0, -1):
@@ -87,20 +84,4 @@ def _loss_head(model: nn.Module, name: str) -> nn.Module:
         loss = getattr(module, 'loss', None)
         if callable(loss) and not isinstance(loss, nn.Module):
             return module
-    raise NotImplementedError(
-        f'optim_wrapper.perturb: the linear layer {name!r} is not inside a head with a '
-        '`loss(feats, data_samples)` method, so its loss can not be looked at twice: '
-        f"set perturb to the head's classifier{_suggestion(model)}."
-    )
-
-
-def _suggestion(model: nn.Module) -> str:
-    head = getattr(model, 'head', None)
-    layers = [] if not isinstance(head, nn.Module) else list(head.named_modules())
-    names = [name for name, layer in layers if isinstance(layer, nn.Linear)]
-    return f", here perturb='head.{names[-1]}'" if names else ''
-
-
-def _shorten(names: List[str]) -> str:
-    shown = ', '.join(names[:3])
-    return shown if len(names) <= 3 else f'{shown}, ... ({len(names)} parameters)'
+    return None

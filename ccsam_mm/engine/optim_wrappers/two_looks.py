@@ -9,6 +9,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from .buffer_snapshot import BufferSnapshot
 from .perturbed_part import LinearClassifier
 
 
@@ -59,7 +60,7 @@ class TwoLooks:
         if not self.in_second_look and torch.is_grad_enabled():
             self.feats = args[0]
             # A loss may count samples: the second look must start where the first did.
-            self.state = [(b, b.clone()) for b in head.buffers()]
+            self.state = BufferSnapshot(head)
 
     def _after_linear(self, linear, args, output):
         if self.in_second_look or not torch.is_grad_enabled():
@@ -103,11 +104,8 @@ class TwoLooks:
         return class_labels(data_samples).to(self.logits.device)
 
     def _second_look(self, logits: Tensor, data_samples) -> Dict:
-        with torch.no_grad():
-            for buffer, value in self.state:
-                buffer.copy_(value)
         self.in_second_look = True
-        with stand_in(self.linear, logits):
+        with self.state.restored(), override_forward(self.linear, lambda _: logits):
             return self.head.loss(self.feats, data_samples)
 
 
@@ -127,10 +125,10 @@ def class_labels(data_samples: List) -> Tensor:
 
 
 @contextmanager
-def stand_in(module: nn.Module, output: Tensor):
-    """Let a module return a given output instead of computing one."""
+def override_forward(module: nn.Module, forward: Callable):
+    """Let a module run another forward for the length of the context."""
     own = vars(module).get('forward')
-    module.forward = lambda *args, **kwargs: output
+    module.forward = forward
     try:
         yield
     finally:

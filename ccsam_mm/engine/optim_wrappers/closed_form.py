@@ -1,0 +1,63 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Perturbed logits of a linear classifier, without a second pass (Eq. 8 to 11)."""
+
+from typing import Callable
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from ccsam_mm.sharpness import LinearClassGradients, random_linear_products
+
+from .gather_rows import gather_rows
+
+
+def perturbed_logits(
+    linear: nn.Linear,
+    features: Tensor,
+    logits: Tensor,
+    grads: Tensor,
+    labels: Tensor,
+    lengths: Callable[[Tensor, Tensor], Tensor],
+    direction: str = 'gradient',
+    class_reduction: str = 'sample',
+    sync_classes: bool = False,
+) -> Tensor:
+    r"""Logits of each image under its own class's perturbed classifier.
+
+    Args:
+        linear (nn.Linear): The classifier.
+        features (Tensor): Its inputs, ``(B, d)``.
+        logits (Tensor): Its outputs, ``(B, K)``.
+        grads (Tensor): Gradient of each image's own loss, ``(B, K)``.
+        labels (Tensor): Class of each image, ``(B, )``.
+        lengths (Callable): ``(norms, labels) -> lengths`` of the perturbations.
+        direction (str): ``'gradient'`` or ``'random'``. Defaults to ``'gradient'``.
+        class_reduction (str): ``'sample'`` or ``'class'``. Defaults to ``'sample'``.
+        sync_classes (bool): Whether other ranks' images count. Defaults to False.
+
+    Returns:
+        Tensor: ``(B, K)``; the gradient of a loss on them is that of
+        :math:`\sum_c \omega_c L_c(w + \epsilon_c)`.
+    """
+    bias = linear.bias is not None
+    first, own = 0, len(labels)
+    seen = [features.detach(), grads, labels]
+    if sync_classes:
+        first, seen = gather_rows(seen)
+    gradients = LinearClassGradients(*seen, bias=bias)
+    norms = gradients.norms()[first : first + own]
+    length = lengths(norms, labels)
+    if direction == 'random':
+        products = random_linear_products(features, labels, linear.out_features, bias)
+    else:
+        # A zero gradient has zero length, too: 0 / tiny is 0.
+        length = length / norms.clamp(min=torch.finfo(norms.dtype).tiny)
+        products = gradients.products(features, labels)
+    perturbed = logits + length[:, None] * products
+    if class_reduction == 'class' and perturbed.requires_grad:
+        # Images are independent, so scaling a row's gradient weighs its loss.
+        all_sizes = gradients.class_sizes(gradients.labels)
+        weights = len(all_sizes) / (1 / all_sizes).sum() / gradients.class_sizes(labels)
+        perturbed.register_hook(lambda grad: grad * weights[:, None])
+    return perturbed

@@ -1,0 +1,188 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+r"""Evaluates each image under its own class's weights, in one pass over the batch.
+
+The rows of a batch are sorted by class. A module with class-wise weights sends the rows
+of class c through the weights of class c; batch norm normalises the whole batch as ever
+and then applies each row's own affine map.
+"""
+
+from typing import Dict, List
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class ClassRouting:
+    """Which rows of a sorted batch belong to which class.
+
+    Args:
+        labels (Tensor): Class of each image, ``(B, )``.
+
+    Attributes:
+        order (Tensor): Permutation that sorts the batch by class, ``(B, )``.
+        classes (Tensor): The classes in the batch in ascending order, ``(C, )``.
+        sizes (list[int]): Images of each of these classes.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.sharpness import ClassRouting
+        >>> routing = ClassRouting(torch.tensor([7, 2, 7]))
+        >>> routing.order.tolist(), routing.classes.tolist(), routing.sizes
+        ([1, 0, 2], [2, 7], [1, 2])
+        >>> routing.expand(torch.tensor([[0.2], [0.7]])).flatten().tolist()
+        [0.20000000298023224, 0.699999988079071, 0.699999988079071]
+    """
+
+    def __init__(self, labels: Tensor):
+        self.order = labels.argsort(stable=True)
+        self.classes, counts = labels.unique(return_counts=True)
+        self.sizes: List[int] = counts.tolist()
+        self.num_images = len(labels)
+        self._row_class = torch.arange(len(counts), device=labels.device)
+        self._row_class = self._row_class.repeat_interleave(counts)
+
+    def split(self, rows: Tensor) -> List[Tensor]:
+        """Rows of each class; an image may have several rows in succession.
+
+        Args:
+            rows (Tensor): ``(B * r, ...)`` of the sorted batch.
+
+        Returns:
+            list[Tensor]: One tensor per class.
+        """
+        per_image = self.rows_per_image(rows)
+        return list(rows.split([size * per_image for size in self.sizes]))
+
+    def expand(self, values: Tensor, per_image: int = 1) -> Tensor:
+        """Values per class ``(C, ...)`` as values per row ``(B * r, ...)``."""
+        rows = self._row_class
+        return values[rows if per_image == 1 else rows.repeat_interleave(per_image)]
+
+    def rows_per_image(self, rows: Tensor) -> int:
+        """How many rows ``r`` an image has (windows and tokens may be rows)."""
+        if rows.ndim == 0 or not len(rows) or len(rows) % self.num_images:
+            raise ValueError(
+                f'{tuple(rows.shape)} does not begin with a multiple of the '
+                f'{self.num_images} images'
+            )
+        return len(rows) // self.num_images
+
+
+def routed_forward(
+    module: nn.Module,
+    weights: Dict[str, Tensor],
+    routing: ClassRouting,
+    args: tuple,
+    kwargs: dict,
+) -> Tensor:
+    """Run a module with class-wise weights on a sorted batch.
+
+    Args:
+        module (nn.Module): A module that does not couple images, or a batch norm.
+        weights (dict[str, Tensor]): Weights of each class by parameter name,
+            ``(C, *shape)``. Parameters that are not named keep their value.
+        routing (ClassRouting): The batch.
+        args (tuple): Arguments of the module; the first is a batch.
+        kwargs (dict): Keyword arguments of the module.
+
+    Returns:
+        Tensor: What the module returns, rows in the order of the batch.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.sharpness import ClassRouting, routed_forward
+        >>> layer = torch.nn.Linear(1, 1, bias=False)
+        >>> weights = dict(weight=torch.tensor([[[10.0]], [[100.0]]]))
+        >>> routing = ClassRouting(torch.tensor([4, 4, 9]))
+        >>> routed_forward(layer, weights, routing, (torch.ones(3, 1),), {}).flatten()
+        tensor([ 10.,  10., 100.])
+    """
+    if type(module).forward in _PLAIN or isinstance(module, _BatchNorm):
+        own = module.named_parameters(recurse=False)
+        num_classes = len(routing.sizes)
+        complete = {n: p.expand(num_classes, *p.shape) for n, p in own}
+        complete.update(weights)
+        route = _route_kernel if _is_kernel(module) else _route_norm
+        return route(module, complete, routing, args[0])
+    return _route_any(module, weights, routing, args, kwargs)
+
+
+_KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# A subclass with a forward of its own is called as it is, once per class.
+_PLAIN = {kind.forward for kind in (*_KERNELS, nn.LayerNorm, nn.GroupNorm)}
+
+
+def _is_kernel(module: nn.Module) -> bool:
+    return isinstance(module, _KERNELS)
+
+
+def _route_kernel(
+    module: nn.Module, weights: Dict[str, Tensor], routing: ClassRouting, x: Tensor
+) -> Tensor:
+    """Linear and convolution: split, apply, concatenate."""
+    linear = isinstance(module, nn.Linear)
+    apply = nn.functional.linear if linear else module._conv_forward
+    biases = weights['bias'] if 'bias' in weights else [None] * len(routing.sizes)
+    parts = zip(routing.split(x), weights['weight'].unbind(), biases)
+    return torch.cat([apply(part, weight, bias) for part, weight, bias in parts])
+
+
+def _route_norm(
+    module: nn.Module, weights: Dict[str, Tensor], routing: ClassRouting, x: Tensor
+) -> Tensor:
+    """Norm layer: its own normalisation and statistics, then each row's affine map."""
+    neutral = dict(weight=torch.ones_like, bias=torch.zeros_like)
+    own = module.named_parameters(recurse=False)
+    out = functional_call(module, {name: neutral[name](p) for name, p in own}, (x,))
+    per_image = routing.rows_per_image(x)
+
+    def rows(stack: Tensor) -> Tensor:
+        values = routing.expand(stack, per_image)
+        ones = (1,) * (out.ndim - values.ndim)
+        if isinstance(module, nn.LayerNorm):  # normalises the last dimensions
+            return values.view(len(values), *ones, *values.shape[1:])
+        return values.view(*values.shape, *ones)
+
+    if 'weight' in weights:
+        out = out * rows(weights['weight'])
+    return out + rows(weights['bias']) if 'bias' in weights else out
+
+
+def _route_any(
+    module: nn.Module, weights: Dict[str, Tensor], routing: ClassRouting,
+    args: tuple, kwargs: dict,
+):  # fmt: skip
+    """Call the module once per class, with all batches among its arguments cut."""
+    num_rows = len(args[0])
+
+    def cut(value):
+        is_batch = isinstance(value, Tensor) and value.ndim and len(value) == num_rows
+        return routing.split(value) if is_batch else [value] * len(routing.sizes)
+
+    cut_args = [cut(value) for value in args]
+    cut_kwargs = {key: cut(value) for key, value in kwargs.items()}
+    outputs = [
+        functional_call(
+            module,
+            {name: stack[c] for name, stack in weights.items()},
+            tuple(values[c] for values in cut_args),
+            {key: values[c] for key, values in cut_kwargs.items()},
+        )
+        for c in range(len(routing.sizes))
+    ]
+    return _concatenate(outputs)
+
+
+def _concatenate(outputs: list):
+    """Join tensors, or tuples, lists and dictionaries of them, along the rows."""
+    first = outputs[0]
+    if isinstance(first, Tensor):
+        return torch.cat(outputs)
+    if isinstance(first, dict):
+        return {key: _concatenate([out[key] for out in outputs]) for key in first}
+    if isinstance(first, (tuple, list)):
+        return type(first)(_concatenate(list(parts)) for parts in zip(*outputs))
+    return first

@@ -1,0 +1,419 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Class-routed forward for any perturbed part, in float64.
+
+Where images do not depend on each other, the oracle is the literal one of
+``brute_force.py``. With batch norm, it is ``spelled_out`` below: the routed definition,
+image by image.
+"""
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from brute_force import (
+    brute_force_gradients,
+    cross_entropy,
+    relative_difference,
+    sgd_updates,
+    tiny_batch,
+    tiny_model,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.model import BaseDataPreprocessor, BaseModule
+from mmengine.optim import build_optim_wrapper
+from mmpretrain.models import ClsHead, ImageClassifier
+from mmpretrain.models.heads.margin_head import NormProduct
+from mmpretrain.registry import MODELS
+from torch import nn
+
+import ccsam_mm  # noqa: F401
+from ccsam_mm.engine.optim_wrappers import ccsam_mixin
+
+COUNTS = [500, 60, 7, 2, 1]
+
+
+@MODELS.register_module()
+class NoBatchNorm(BaseModule):
+    """Convolutions, group and layer norm, a parameter of its own, dropout."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4, eps=0.1), nn.Tanh()
+        )
+        self.drop = nn.Dropout(dropout)
+        self.block = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.Tanh())
+        self.norm = nn.LayerNorm(4, eps=0.1)
+        self.fc = nn.Linear(4, 4, bias=False)
+        self.p = dropout
+
+    def forward(self, x):
+        """Features of shape ``(N, 4)``."""
+        x = self.stem(x)
+        x = F.dropout(x, self.p, self.training)
+        x = self.block(self.drop(x)).mean(dim=(2, 3))
+        return (self.drop(self.fc(self.norm(x))).tanh(),)
+
+
+@MODELS.register_module()
+class CosineHead(ClsHead):
+    """A linear layer with a forward of its own, as in margin heads."""
+
+    def __init__(self, num_classes, in_channels, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.product = NormProduct(in_channels, num_classes)
+
+    def forward(self, feats):
+        """Scaled cosines, ``(N, K)``."""
+        return 4 * self.product(feats[-1])
+
+
+def build_wrapper(model, **kwargs):
+    config = dict(optimizer=dict(type='SGD', lr=1.0), class_counts=COUNTS)
+    config.update(type='CCSAMOptimWrapper', **kwargs)
+    return build_optim_wrapper(model, config)
+
+
+def build_model(backbone, head=None, seed=0, **kwargs):
+    """Like ``tiny_model`` with another backbone."""
+    torch.manual_seed(seed)
+    head = dict(dict(type='LinearClsHead', in_channels=4), **(head or {}))
+    model = ImageClassifier(backbone=backbone, head=dict(head, num_classes=5), **kwargs)
+    model.data_preprocessor = BaseDataPreprocessor()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return model.double().train()
+
+
+def assert_equals_brute_force(model, batch, perturb, tolerance=1e-9, **options):
+    prefix = (perturb,) if isinstance(perturb, str) else tuple(perturb)
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=prefix, **options
+    )
+    plain = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=prefix, rho_scale=0
+    )
+    wrapper = build_wrapper(model, perturb=perturb, **options)
+    actual = sgd_updates(model, batch, wrapper)
+    assert relative_difference(actual, expected) < tolerance
+    return relative_difference(plain, expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=2, max_size=7),
+    perturb=st.sampled_from(
+        [
+            'head',
+            '',
+            'backbone',
+            'backbone.block',
+            ['backbone.fc', 'head'],
+            ['backbone.norm', 'head.fc.bias'],
+            ['backbone.stem.1', 'backbone.norm.weight'],
+        ]
+    ),
+    soft=st.booleans(),
+    rho_scale=st.sampled_from([0.0, 0.3, 1.0]),
+    max_relative_norm=st.sampled_from([None, 0.1]),
+    class_reduction=st.sampled_from(['sample', 'class']),
+    perturbed_weight=st.sampled_from([1.0, 0.3]),
+    seed=st.integers(0, 1000),
+)
+def test_equals_brute_force_without_batch_norm(labels, perturb, soft, seed, **options):
+    model = build_model(dict(type='NoBatchNorm'), seed=seed)
+    if soft:
+        loss = dict(type='CrossEntropyLoss', use_soft=True)
+        model.head.loss_module = MODELS.build(loss)
+    batch = tiny_batch(labels, soft=soft, seed=seed)
+    assert_equals_brute_force(model, batch, perturb, **options)
+
+
+def small_vit(**kwargs):
+    arch = dict(embed_dims=8, num_layers=2, num_heads=2, feedforward_channels=8)
+    return dict(type='VisionTransformer', arch=arch, img_size=6, patch_size=3, **kwargs)
+
+
+SWIN = dict(
+    type='SwinTransformer',
+    arch=dict(embed_dims=8, depths=[2, 2], num_heads=[1, 2]),
+    img_size=16,
+    patch_size=2,
+    window_size=4,
+    drop_path_rate=0.0,
+    out_indices=(1,),
+)
+CONVNEXT = dict(
+    type='ConvNeXt',
+    arch=dict(depths=[1, 1], channels=[4, 4]),
+    stem_patch_size=2,
+    drop_path_rate=0.0,
+    layer_scale_init_value=1.0,
+    out_indices=(1,),
+)
+GAP = dict(type='GlobalAveragePooling')
+VIT_HEAD = dict(type='VisionTransformerClsHead', in_channels=8)
+
+
+@pytest.mark.parametrize(
+    'backbone, head, neck, perturb',
+    [
+        (small_vit(), VIT_HEAD, None, ['backbone.layers.1', 'head']),
+        (small_vit(), VIT_HEAD, None, ''),
+        (small_vit(), dict(VIT_HEAD, hidden_dim=6), None, 'head'),
+        (SWIN, dict(in_channels=16), GAP, ['backbone.stages.1', 'head']),
+        (SWIN, dict(in_channels=16), GAP, 'backbone.stages.1.blocks.1'),
+        (CONVNEXT, None, None, ['backbone.stages.1', 'backbone.norm1', 'head']),
+        (CONVNEXT, None, None, ''),
+        (
+            dict(type='NoBatchNorm'),
+            dict(type='StackedLinearClsHead', mid_channels=(6,)),
+            None,
+            'head',
+        ),
+        (dict(type='NoBatchNorm'), dict(type='CosineHead'), None, 'head'),
+    ],
+)
+def test_backbones_and_heads(backbone, head, neck, perturb):
+    model = build_model(backbone, head, neck=neck)
+    batch = tiny_batch([0, 2, 0, 1, 4, 2])
+    if backbone is SWIN:
+        batch['inputs'] = torch.randn(6, 3, 16, 16, dtype=torch.float64)
+    assert assert_equals_brute_force(model, batch, perturb) > 1e-4
+
+
+def spelled_out(model, batch, counts, scope, rho_scale=1.0):
+    """The routed definition for ``TinyBackbone`` with a linear head, image by image.
+
+    Every class has its own copy of the weights in ``scope``; batch norm takes its
+    statistics from all images of the pass.
+    """
+    images = batch['inputs']
+    classes = [int(sample.gt_label) for sample in batch['data_samples']]
+    shared = {name: p.detach().clone() for name, p in model.named_parameters()}
+    scoped = [name for name in shared if name.startswith(scope)]
+
+    def losses_of(weights):
+        maps = [
+            F.conv2d(
+                images[i : i + 1],
+                weights[c]['backbone.conv.weight'],
+                weights[c]['backbone.conv.bias'],
+            )[0]
+            for i, c in enumerate(classes)
+        ]
+        every = torch.stack(maps)
+        mean = every.mean(dim=(0, 2, 3), keepdim=True)
+        variance = ((every - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
+        every = (every - mean) / torch.sqrt(variance + model.backbone.norm.eps)
+        losses = []
+        for i, c in enumerate(classes):
+            own = weights[c]
+            gamma = own['backbone.norm.weight'][:, None, None]
+            beta = own['backbone.norm.bias'][:, None, None]
+            feature = torch.tanh(gamma * every[i] + beta).mean(dim=(1, 2))
+            score = own['head.fc.weight'] @ feature + own['head.fc.bias']
+            losses.append(torch.logsumexp(score, dim=0) - score[c])
+        return torch.stack(losses)
+
+    copies = {
+        c: {
+            n: v.clone().requires_grad_() if n in scoped else v
+            for n, v in shared.items()
+        }
+        for c in set(classes)
+    }
+    loss = losses_of(copies).mean()
+    k = sum(shared[name].numel() for name in scoped)
+    weight_norm = math.sqrt(sum(float((shared[n] ** 2).sum()) for n in scoped))
+    leaves = {name: v.clone().requires_grad_() for name, v in shared.items()}
+    perturbed = {}
+    for c in set(classes):
+        grads = torch.autograd.grad(
+            loss, [copies[c][name] for name in scoped], retain_graph=True
+        )
+        grads = [grad * len(classes) / classes.count(c) for grad in grads]
+        grad_norm = math.sqrt(sum(float((grad**2).sum()) for grad in grads))
+        images_of_class = max(counts[c] - 1, 1)
+        rho = math.sqrt(weight_norm / (2 * grad_norm)) / (k * images_of_class) ** 0.25
+        step = rho_scale * math.sqrt(k) * rho / grad_norm
+        perturbed[c] = dict(leaves)
+        for name, grad in zip(scoped, grads):
+            perturbed[c][name] = leaves[name] + step * grad
+    total = losses_of(perturbed).mean()
+    return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values()))))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=2, max_size=7),
+    scope=st.sampled_from(
+        ['', 'backbone', 'backbone.norm', 'backbone.conv', 'backbone.norm.weight']
+    ),
+    rho_scale=st.sampled_from([0.0, 0.3, 1.0]),
+    seed=st.integers(0, 1000),
+)
+def test_batch_norm_follows_the_routed_definition(labels, scope, rho_scale, seed):
+    model, batch = tiny_model(seed=seed), tiny_batch(labels, seed=seed)
+    expected = spelled_out(copy.deepcopy(model), batch, COUNTS, scope, rho_scale)
+    wrapper = build_wrapper(model, perturb=scope, rho_scale=rho_scale)
+    actual = sgd_updates(model, batch, wrapper)
+    assert relative_difference(actual, expected) < 1e-9
+
+
+@pytest.mark.parametrize('perturb', ['', 'backbone.bn1', ['backbone.layer3', 'head']])
+def test_zero_scale_equals_plain_sgd_and_statistics_move_once(perturb):
+    backbone = dict(type='CIFARResNet', depth=8, base_channels=4)
+    model = build_model(backbone, dict(in_channels=16), neck=GAP)
+    batch, plain = tiny_batch([0, 3, 0, 1, 3]), copy.deepcopy(model)
+    sgd = build_optim_wrapper(plain, dict(optimizer=dict(type='SGD', lr=1.0)))
+    expected = sgd_updates(plain, batch, sgd)
+    wrapper = build_wrapper(model, perturb=perturb, rho_scale=0)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(model.get_buffer(name), buffer)
+
+
+def test_statistics_are_those_of_the_clean_look():
+    model, batch = tiny_model(), tiny_batch([0, 3, 0, 1])
+    plain = copy.deepcopy(model)
+    plain(batch['inputs'], mode='tensor')
+    model.train_step(batch, build_wrapper(model, perturb=''))
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(model.get_buffer(name), buffer)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=1, max_size=7),
+    class_reduction=st.sampled_from(['sample', 'class']),
+    perturbed_weight=st.sampled_from([1.0, 0.3]),
+    seed=st.integers(0, 1000),
+)
+def test_closed_form_and_routing_agree(labels, seed, **options):
+    batch = tiny_batch(labels + [0], seed=seed)
+    updates = []
+    for routed in (False, True):
+        model = tiny_model(seed=seed)
+        with pytest.MonkeyPatch.context() as patch:
+            if routed:
+                patch.setattr(ccsam_mixin, 'find_linear_classifier', lambda *args: None)
+            updates.append(sgd_updates(model, batch, build_wrapper(model, **options)))
+    assert relative_difference(*updates) < 1e-10
+
+
+@pytest.mark.parametrize(
+    'perturb', ['', 'backbone.block', 'backbone.fc', ['backbone.norm', 'head']]
+)
+def test_dropout_is_the_same_in_both_looks(perturb):
+    batch, losses = tiny_batch([0, 3, 0, 1, 4, 4]), []
+    for seed in (1, 2):
+        model = build_model(dict(type='NoBatchNorm', dropout=0.5))
+        torch.manual_seed(seed)
+        wrapper = build_wrapper(model, perturb=perturb, rho_scale=0)
+        logs = model.train_step(batch, wrapper)
+        torch.testing.assert_close(logs['loss'], logs['clean_objective'])
+        losses.append(logs['loss'])
+    assert losses[0] != losses[1]  # dropout is at work
+
+
+def test_stochastic_depth_is_the_same_in_both_looks():
+    model = build_model(small_vit(drop_path_rate=0.9, drop_rate=0.3), VIT_HEAD)
+    batch = tiny_batch([0, 3, 0, 1, 4, 4])
+    wrapper = build_wrapper(model, perturb=['backbone.layers.1', 'head'], rho_scale=0)
+    logs = model.train_step(batch, wrapper)
+    torch.testing.assert_close(logs['loss'], logs['clean_objective'])
+
+
+def test_trunk_runs_once():
+    model, batch = build_model(dict(type='NoBatchNorm')), tiny_batch([0, 3, 0])
+    runs = dict(stem=0, block=0)
+    for name in runs:
+        conv = model.backbone.get_submodule(name)[0]
+
+        def count(*args, name=name, forward=conv._conv_forward):
+            runs[name] += 1
+            return forward(*args)
+
+        conv._conv_forward = count
+    wrapper = build_wrapper(model, perturb=['backbone.block', 'backbone.fc'])
+    model.train_step(batch, wrapper)
+    # Two classes, two looks.
+    assert runs == dict(stem=1, block=4)
+
+
+def test_nothing_stays_installed_also_after_an_error():
+    model, batch = tiny_model(), tiny_batch([0, 1, 0])
+    wrapper = build_wrapper(model, perturb='')
+
+    def traces():
+        return [
+            (name, 'forward' in vars(module), len(module._forward_hooks))
+            for name, module in model.named_modules()
+        ]
+
+    before = traces()
+    model.train_step(batch, wrapper)
+    assert traces() == before
+    broken = dict(inputs=batch['inputs'][:, :1], data_samples=batch['data_samples'])
+    with pytest.raises(RuntimeError):
+        model.train_step(broken, wrapper)
+    assert traces() == before
+    model.train_step(batch, wrapper)
+
+
+def test_stateful_loss_counts_a_batch_once():
+    model = tiny_model()
+    model.head.loss_module = MODELS.build(dict(type='SeesawLoss', num_classes=5))
+    model.train_step(tiny_batch([0, 0, 1, 4]), build_wrapper(model, perturb=''))
+    assert model.head.loss_module.cum_samples.tolist() == [2, 1, 0, 0, 1]
+
+
+def test_unused_parameters_are_left_alone():
+    model, batch = tiny_model(), tiny_batch([0, 1, 0])
+    model.backbone.register_parameter('unused', nn.Parameter(torch.ones(2)))
+    model.double()
+    updates = sgd_updates(model, batch, build_wrapper(model, perturb='backbone.conv'))
+    assert (updates['backbone.unused'] == 0).all()
+
+
+@pytest.mark.parametrize('perturb', ['', ['backbone.block', 'head']])
+def test_fixed_radius_and_random_direction(perturb):
+    model, batch = build_model(dict(type='NoBatchNorm')), tiny_batch([0, 1, 0])
+    assert_equals_brute_force(model, batch, perturb, radius=0.5)
+    wrapper = build_wrapper(model, perturb=perturb, direction='random', radius=0.5)
+    first, second = (model.train_step(batch, wrapper)['loss'] for _ in range(2))
+    assert first != second and torch.isfinite(first + second)
+
+
+def test_checkpointing_in_the_perturbed_part_is_refused():
+    model = build_model(
+        dict(type='CIFARResNet', depth=8), dict(in_channels=64), neck=GAP
+    )
+    model.backbone.layer3[0].with_cp = True
+    wrapper = build_wrapper(model, perturb=['backbone.layer3', 'head'])
+    with pytest.raises(NotImplementedError, match='backbone.layer3.0.*checkpointing'):
+        wrapper.initialize_count_status(model, 0, 10)
+    # In the trunk it changes nothing.
+    wrapper = build_wrapper(model, perturb='head')
+    wrapper.initialize_count_status(model, 0, 10)
+
+
+def test_batch_norm_inside_a_unit_is_refused():
+    model = tiny_model()
+    model.backbone.token = nn.Parameter(torch.zeros(1))
+    with pytest.raises(NotImplementedError, match="'backbone.norm' inside"):
+        build_wrapper(model, perturb='').initialize_count_status(model, 0, 10)
+    wrapper = build_wrapper(model, perturb=['backbone.conv', 'backbone.norm'])
+    wrapper.initialize_count_status(model, 0, 10)
+
+
+def test_module_that_does_not_run_is_refused():
+    model, batch = tiny_model(), tiny_batch([0, 1, 0])
+    model.backbone.extra = nn.Linear(2, 2).double()
+    with pytest.raises(RuntimeError, match="'backbone.extra' did not run"):
+        model.train_step(batch, build_wrapper(model, perturb='backbone'))
