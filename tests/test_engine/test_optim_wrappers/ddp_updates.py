@@ -23,6 +23,11 @@ CASES = dict(
     local_accumulated=dict(accumulative_counts=2),
     synced=dict(sync_classes=True),
     synced_class_mean=dict(sync_classes=True, class_reduction='class'),
+    routed=dict(perturb=''),
+    routed_synced=dict(perturb='', sync_classes=True),
+    routed_synced_class_mean=dict(
+        perturb='', sync_classes=True, class_reduction='class'
+    ),
 )
 
 
