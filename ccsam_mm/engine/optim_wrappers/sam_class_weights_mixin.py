@@ -1,0 +1,138 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""SAM for a weighted sum of the classes' losses: what ImbSAM and Focal-SAM share."""
+
+from contextlib import contextmanager
+from typing import Dict, List, Optional, Sequence, Union
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from .class_counts import training_class_counts
+from .sam_mixin import SAMMixin
+from .sam_row_weights import RowWeights, watch_rows
+from .sam_two_forwards import TwoForwards
+from .two_looks import class_labels
+
+
+class ClassWeightsSAMMixin(SAMMixin):
+    r"""Penalises the sharpness of some classes more than that of others.
+
+    With :math:`t_c` the weight of class c and :math:`L_c` its part of the mean loss:
+
+    .. math::
+        L^t(w) = \sum_c t_c L_c(w), \qquad
+        \min_w \; L(w) + \lambda \left[ L^t(w + \epsilon) - L^t(w) \right], \qquad
+        \epsilon = \rho \nabla L^t(w) / \|\nabla L^t(w)\|
+
+    A training step is two forwards and three backward passes.
+    """
+
+    # The factor lambda.
+    sharpness_weight = 1.0
+
+    def __init__(self, *args, class_counts: Optional[Sequence[int]] = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.class_counts = class_counts
+        self._class_weights: Optional[Tensor] = None
+        self._rows: List[RowWeights] = []
+
+    def class_weights(self, class_counts: Tensor) -> Tensor:
+        """Weight :math:`t_c` of each class.
+
+        Args:
+            class_counts (Tensor): Training images per class, ``(K, )``.
+
+        Returns:
+            Tensor: ``(K, )``.
+        """
+        raise NotImplementedError
+
+    def initialize_count_status(self, model: nn.Module, *args, **kwargs) -> None:
+        """Check model and class counts now: a wrong config costs no training time."""
+        super().initialize_count_status(model, *args, **kwargs)
+        if self.class_counts is not None:
+            self._weights_of(torch.zeros(0, dtype=torch.long))
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        """Look twice at the batch of every training forward within the context.
+
+        Args:
+            model (nn.Module): The training model, maybe inside
+                :class:`mmengine.model.MMDistributedDataParallel`.
+        """
+        with super().optim_context(model):
+            looks = self._looks
+            with watch_rows(looks.model.head, self._rows, lambda: looks.looking):
+                yield
+
+    def _find_looks(self, model: nn.Module) -> TwoForwards:
+        looks = super()._find_looks(model)
+        if not isinstance(getattr(looks.model, 'head', None), nn.Module):
+            raise TypeError(
+                f'{type(self).__name__} weighs images at the scores that `model.head` '
+                f'returns, and {type(looks.model).__name__} has no head: set '
+                'optim_wrapper.type to SAMOptimWrapper, which takes any model.'
+            )
+        return looks
+
+    def _two_looks(
+        self, first: Dict, total: Tensor, parameters: Dict, looks: TwoForwards
+    ) -> Dict:
+        """The clean losses' gradient joins that of the second look."""
+        labels = class_labels(looks.argument('data_samples')).to(total.device)
+        weights = self._weights_of(labels)
+        rows = self._take_rows(len(labels))
+        rows.weights = weights
+        perturbed = self._ascend(total, parameters, keep_graph=True)
+        second = looks.look_again(perturbed)
+        rows.weights = 1 - self.sharpness_weight * weights
+        self._take_rows(len(labels)).weights = self.sharpness_weight * weights
+        losses = dict(first)
+        for key in [key for key in second if 'loss' in key]:
+            clean = _scalar(first[key])
+            # The weights are in the gradients alone: no value counts twice.
+            losses[key] = _scalar(second[key]) + (clean - clean.detach())
+        # No 'loss' in the name, or MMEngine would add it to the objective.
+        losses['clean_objective'] = total.detach()
+        return losses
+
+    def _take_rows(self, batch_size: int) -> RowWeights:
+        """The scores of the look that has just ended."""
+        if len(self._rows) != 1:
+            raise RuntimeError(
+                f'{type(self).__name__} weighs images at the scores that `model.head` '
+                f'returns, and it was called {len(self._rows)} times in a forward: set '
+                'model.head to a head that MMPretrain calls once, or '
+                'optim_wrapper.type to SAMOptimWrapper.'
+            )
+        rows = self._rows.pop()
+        if getattr(rows, 'shape', ())[:1] != (batch_size,):
+            raise RuntimeError(
+                f'{type(self).__name__} weighs images at the scores that `model.head` '
+                f'returns, and needs one row for each of the {batch_size} images: set '
+                'model.head to such a head, or optim_wrapper.type to SAMOptimWrapper.'
+            )
+        return rows
+
+    def _weights_of(self, labels: Tensor) -> Tensor:
+        """Weight of each image."""
+        if self._class_weights is None:
+            num_classes = getattr(self._looks.model.head, 'num_classes', None)
+            name = type(self).__name__
+            counts = training_class_counts(name, self.class_counts, num_classes)
+            # Double precision only where the network has it.
+            precise = next(self._looks.model.parameters()).dtype == torch.float64
+            dtype = torch.float64 if precise else torch.float32
+            self._class_weights = self.class_weights(counts).to(dtype)
+        if self._class_weights.device != labels.device:
+            self._class_weights = self._class_weights.to(labels.device)
+        return self._class_weights[labels]
+
+
+def _scalar(value: Union[Tensor, List[Tensor]]) -> Tensor:
+    """Scalar of a loss entry as MMEngine's ``parse_losses`` adds it up."""
+    if isinstance(value, Tensor):
+        return value.mean()
+    return sum(item.mean() for item in value)
