@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Norms of class gradients that are spread over several parameters."""
 
-from typing import Sequence
+from typing import List, Sequence
 
 import torch
 from torch import Tensor
@@ -23,8 +23,15 @@ def class_norms(grads: Sequence[Tensor]) -> Tensor:
         tensor([5., 0.])
     """
     rows = [grad.flatten(1) for grad in grads]
-    # Scaled by the class's largest entry, tiny gradients' squares can't underflow.
-    scale = torch.stack([row.abs().amax(dim=1) for row in rows]).amax(dim=0)
-    divisor = scale.clamp(min=torch.finfo(scale.dtype).tiny)[:, None]
-    squares = torch.stack([(row / divisor).square().sum(dim=1) for row in rows])
-    return scale * squares.sum(dim=0).sqrt()
+    norms = _norms(rows, 2)
+    # Squares of entries below the root of the smallest number underflow.
+    if (norms < torch.finfo(norms.dtype).tiny ** 0.25).any():
+        scale = _norms(rows, float('inf'))
+        divisor = scale.clamp(min=torch.finfo(scale.dtype).tiny)[:, None]
+        norms = scale * _norms([row / divisor for row in rows], 2)
+    return norms
+
+
+def _norms(rows: List[Tensor], order: float) -> Tensor:
+    norm = torch.linalg.vector_norm
+    return norm(torch.stack([norm(row, order, dim=1) for row in rows]), order, dim=0)

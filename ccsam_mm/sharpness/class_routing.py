@@ -6,7 +6,7 @@ of class c through the weights of class c; batch norm normalises the whole batch
 and then applies each row's own affine map.
 """
 
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 import torch
 import torch.nn as nn
@@ -105,18 +105,43 @@ def routed_forward(
         num_classes = len(routing.sizes)
         complete = {n: p.expand(num_classes, *p.shape) for n, p in own}
         complete.update(weights)
-        route = _route_kernel if _is_kernel(module) else _route_norm
-        return route(module, complete, routing, args[0])
+        return _route_of(module)(module, complete, routing, args[0])
     return _route_any(module, weights, routing, args, kwargs)
 
 
+# Kernels of all images together, in numbers; beyond it, classes take turns.
+_MAX_GROUPED = 2**26
 _KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # A subclass with a forward of its own is called as it is, once per class.
 _PLAIN = {kind.forward for kind in (*_KERNELS, nn.LayerNorm, nn.GroupNorm)}
 
 
-def _is_kernel(module: nn.Module) -> bool:
-    return isinstance(module, _KERNELS)
+def _route_of(module: nn.Module) -> Callable:
+    if not isinstance(module, _KERNELS):
+        return _route_norm
+    if isinstance(module, nn.Linear) or module.padding_mode != 'zeros':
+        return _route_kernel
+    return _route_conv
+
+
+def _route_conv(
+    module: nn.Module, weights: Dict[str, Tensor], routing: ClassRouting, x: Tensor
+) -> Tensor:
+    """Convolution: every image is a group of channels with kernels of its own."""
+    per_image = routing.rows_per_image(x)
+    if len(x) * module.weight.numel() > _MAX_GROUPED:
+        return _route_kernel(module, weights, routing, x)
+    kernels = routing.expand(weights['weight'], per_image).flatten(0, 1)
+    bias = weights.get('bias')
+    bias = None if bias is None else routing.expand(bias, per_image).flatten()
+    groups = module.groups
+    try:
+        # Only here do weight and groups not belong to the module.
+        module.groups = groups * len(x)
+        out = module._conv_forward(x.reshape(1, -1, *x.shape[2:]), kernels, bias)
+    finally:
+        module.groups = groups
+    return out.view(len(x), -1, *out.shape[2:])
 
 
 def _route_kernel(
@@ -146,9 +171,9 @@ def _route_norm(
             return values.view(len(values), *ones, *values.shape[1:])
         return values.view(*values.shape, *ones)
 
-    if 'weight' in weights:
-        out = out * rows(weights['weight'])
-    return out + rows(weights['bias']) if 'bias' in weights else out
+    if 'bias' not in weights:
+        return out * rows(weights['weight']) if 'weight' in weights else out
+    return torch.addcmul(rows(weights['bias']), out, rows(weights['weight']))
 
 
 def _route_any(

@@ -113,8 +113,8 @@ class CCSAMMixin:
 
     def _perturbations(
         self, views: List[Tensor], loss: Tensor, routing: ClassRouting
-    ) -> Tuple[List[Tensor], Optional[Tensor]]:
-        """Class-routed forward: perturbation of each class, weights of the images."""
+    ) -> Tuple[List[Tensor], Tensor, Optional[Tensor]]:
+        """Class-routed forward: perturbations of the classes, weights of the images."""
         scaler = getattr(self, 'loss_scaler', None)
         scale = 1
         if scaler is not None and scaler.is_enabled():
@@ -125,13 +125,13 @@ class CCSAMMixin:
         )
         grads = [torch.zeros_like(v) if g is None else g for g, v in zip(grads, views)]
         with torch.autocast(loss.device.type, enabled=False):
-            eps = routed_perturbation(
+            directions, factors = routed_perturbation(
                 grads, scale, routing, self._lengths, self.direction, self.sync_classes
             )
-            weights = None
-            if self.class_reduction == 'class':
-                weights = class_mean_weights(routing, self.sync_classes)
-        return eps, weights
+        weights = None
+        if self.class_reduction == 'class':
+            weights = class_mean_weights(routing, self.sync_classes)
+        return directions, factors, weights
 
     @torch.no_grad()
     def _lengths(self, norms: Tensor, classes: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn as nn
@@ -60,9 +60,11 @@ class RoutedLooks:
 
     Args:
         part (RoutedPart): The perturbed part.
-        perturb (Callable): ``(views, total_loss, routing) -> (eps, row_weights)``:
-            ``views`` and ``eps`` have one tensor ``(C, *shape)`` per perturbed
-            parameter; ``row_weights``, ``(B, )`` or None, scale the images' gradients.
+        perturb (Callable): ``(views, total_loss, routing) -> (directions, factors,
+            row_weights)``. ``views`` and ``directions`` have one tensor ``(C, *shape)``
+            per perturbed parameter; ``factors``, ``(C, )``, times directions are the
+            perturbations; ``row_weights``, ``(B, )`` or None, scale the images'
+            gradients.
         join_losses (Callable): ``(first, second) -> losses``, dictionaries of losses.
     """
 
@@ -118,8 +120,8 @@ class RoutedLooks:
         current = self._pass
         total, _ = model.parse_losses(losses)
         current.end_first_look()
-        eps, weights = self.perturb(current.views, total, current.routing)
-        with current.second_look(eps, weights):
+        perturbation = self.perturb(current.views, total, current.routing)
+        with current.second_look(*perturbation):
             second = model.forward(*args, **kwargs)
         self._end_pass()
         return self.join_losses(losses, second)
@@ -165,15 +167,17 @@ class _Pass:
                 )
 
     @contextmanager
-    def second_look(self, eps: List[Tensor], row_weights) -> Iterator[None]:
+    def second_look(
+        self, directions: List[Tensor], factors: Tensor, row_weights: Optional[Tensor]
+    ) -> Iterator[None]:
         """Perturbed weights; recorded outputs stand in; buffers move once in all."""
         _set_random_state(self.random_state)
         with ExitStack() as stack:
             stack.enter_context(self.buffers.restored())
             for module, calls in self.records.items():
                 stack.enter_context(override_forward(module, _replay(module, calls)))
-            perturbed = [p + e for p, e in zip(self.part.parameters(), eps)]
-            self._route(stack, perturbed)
+            pairs = zip(self.part.parameters(), directions)
+            self._route(stack, [_moved(p, d, factors) for p, d in pairs])
             if row_weights is not None:
                 hook = self.part.model.head.register_forward_hook(_weigh(row_weights))
                 stack.callback(hook.remove)
@@ -261,6 +265,12 @@ def _view(parameter: nn.Parameter, num_classes: int) -> Tensor:
     source = parameter if parameter.requires_grad else parameter.detach()
     view = source.expand(num_classes, *parameter.shape)
     return view if view.requires_grad else view.requires_grad_()
+
+
+def _moved(parameter: nn.Parameter, direction: Tensor, factors: Tensor) -> Tensor:
+    """``w + eps_c`` for each class, ``(C, *shape)``."""
+    factors = factors.to(direction.dtype).view(-1, *(1,) * parameter.ndim)
+    return torch.addcmul(parameter, direction, factors)
 
 
 def _sorted(inputs, order: Tensor):

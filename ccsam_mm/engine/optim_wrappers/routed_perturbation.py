@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Perturbations of any parameters from the gradients of each class (Eq. 8 and 9)."""
 
-from typing import Callable, List, Union
+from typing import Callable, List, Tuple, Union
 
 import torch
 from mmengine.dist import all_reduce
@@ -20,7 +20,7 @@ def routed_perturbation(
     lengths: Callable[[Tensor, Tensor], Tensor],
     direction: str = 'gradient',
     sync_classes: bool = False,
-) -> List[Tensor]:
+) -> Tuple[List[Tensor], Tensor]:
     r"""Perturbation :math:`\epsilon_c` of each parameter for each class in the batch.
 
     Args:
@@ -33,22 +33,27 @@ def routed_perturbation(
         sync_classes (bool): Whether other ranks' images count. Defaults to False.
 
     Returns:
-        list[Tensor]: One tensor per parameter, ``(C, *shape)``.
+        tuple[list[Tensor], Tensor]: Directions ``(C, *shape)``, one per parameter, and
+        factors ``(C, )``, the products of which are the perturbations.
     """
     sizes = torch.tensor(routing.sizes, device=grads[0].device)
+    grads = [grad.float() if grad.dtype.itemsize < 4 else grad for grad in grads]
     # The loss is a mean over B images, of which a class has B_c.
-    grads = [_full(grad) * (routing.num_images / scale) for grad in grads]
+    shares = routing.num_images / sizes.to(grads[0].dtype) / scale
     if sync_classes:
         grads, sizes = _over_ranks(grads, routing)
-    grads = [_times(grad, 1 / sizes.double()) for grad in grads]
-    norms = class_norms(grads)
-    length = lengths(norms, routing.classes)
+        shares = 1 / sizes.to(grads[0].dtype) / scale
+    raw_norms = class_norms(grads)
+    length = lengths(raw_norms * shares, routing.classes)
     if direction == 'random':
         grads = [torch.randn_like(grad) for grad in grads]
-        norms = class_norms(grads)
-    factors = length / norms.clamp(min=torch.finfo(norms.dtype).tiny)
-    # Gradients that overflowed have length zero, and zero times infinity is no number.
-    return [_times(grad.nan_to_num(0, 0, 0), factors) for grad in grads]
+        raw_norms = class_norms(grads)
+    factors = length / raw_norms.clamp(min=torch.finfo(raw_norms.dtype).tiny)
+    if isinstance(scale, Tensor):
+        # A scaled gradient may overflow; zero times infinity would be no number.
+        grads = [grad.nan_to_num(0, 0, 0) for grad in grads]
+        factors = factors.nan_to_num(0, 0, 0)
+    return grads, factors
 
 
 def class_mean_weights(routing: ClassRouting, sync_classes: bool) -> Tensor:
@@ -75,16 +80,7 @@ def _over_ranks(grads: List[Tensor], routing: ClassRouting):
     sums = []
     for grad in grads:
         total = grad.new_zeros(len(classes), *grad.shape[1:])
-        total[own] = grad
+        total[own] = grad * routing.num_images
         all_reduce(total)
         sums.append(total[own])
     return sums, sizes[own]
-
-
-def _full(grad: Tensor) -> Tensor:
-    return grad.float() if grad.dtype.itemsize < 4 else grad
-
-
-def _times(stack: Tensor, factors: Tensor) -> Tensor:
-    """Multiply by a number per class."""
-    return stack * factors.to(stack.dtype).view(-1, *(1,) * (stack.ndim - 1))
