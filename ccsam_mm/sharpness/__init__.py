@@ -1,11 +1,12 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""The mathematics of CC-SAM as pure tensor functions: torch alone, no registry."""
+"""The mathematics of CC-SAM and SAM as pure tensor functions: torch, no registry."""
 
 from .characteristic_radius import characteristic_radius, perturbation_norm
 from .class_norms import class_norms
 from .class_routing import ClassRouting, routed_forward
 from .linear_class_gradients import LinearClassGradients
 from .random_direction import random_linear_products
+from .sam_perturbation import sam_perturbation
 
 __all__ = [
     'ClassRouting',
@@ -15,4 +16,5 @@ __all__ = [
     'perturbation_norm',
     'random_linear_products',
     'routed_forward',
+    'sam_perturbation',
 ]

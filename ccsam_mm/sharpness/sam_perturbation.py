@@ -32,7 +32,7 @@ def sam_perturbation(
 
     Examples:
         >>> import torch
-        >>> from ccsam_mm.sharpness.sam_perturbation import sam_perturbation
+        >>> from ccsam_mm.sharpness import sam_perturbation
         >>> sam_perturbation(torch.tensor([3.0, 4.0]), rho=0.5)
         tensor([0.3000, 0.4000])
         >>> sam_perturbation(

@@ -10,7 +10,7 @@ from mmengine.dist import all_reduce
 from mmengine.model import is_model_wrapper
 from torch import Tensor
 
-from ccsam_mm.sharpness.sam_perturbation import sam_perturbation
+from ccsam_mm.sharpness import sam_perturbation
 
 from .options import check_options, is_number
 from .perturbed_part import unwrap_model

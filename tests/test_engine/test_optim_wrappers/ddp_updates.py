@@ -29,6 +29,20 @@ CASES = dict(
         perturb='', sync_classes=True, class_reduction='class'
     ),
 )
+SAM_CASES = dict(
+    sam=dict(type='SAMOptimWrapper'),
+    sam_synced=dict(type='SAMOptimWrapper', sync_ascent=True),
+    asam_accumulated=dict(type='SAMOptimWrapper', adaptive=True, accumulative_counts=2),
+    # The tail is class 4, which is not on every rank.
+    imbsam=dict(type='ImbSAMOptimWrapper', tail_threshold=2, class_counts=COUNTS),
+    imbsam_synced=dict(
+        type='ImbSAMOptimWrapper',
+        tail_threshold=2,
+        class_counts=COUNTS,
+        sync_ascent=True,
+    ),
+)
+RHO = 0.5
 
 
 def batch_of(rank):
@@ -42,6 +56,32 @@ def still_model():
     model.backbone.norm.eval()
     model.backbone.norm.train = lambda mode=True: model.backbone.norm
     return model
+
+
+def sam_update(rank, options, **ddp_options):
+    """This rank's update with a wrapper of the SAM family, batch norm as it is."""
+    model = tiny_model()
+    if ddp_options.get('find_unused_parameters'):
+        model.unused = torch.nn.Parameter(torch.ones(2))
+    config = dict(optimizer=dict(type='SGD', lr=1.0), rho=RHO, **options)
+    wrapper = build_optim_wrapper(model, config)
+    wrapped = MMDistributedDataParallel(model, **ddp_options)
+    for _ in range(options.get('accumulative_counts', 1)):
+        update = sgd_updates(wrapped, batch_of(rank), wrapper)
+    return {key[len('module.') :]: u for key, u in update.items()}
+
+
+def sam_updates(rank):
+    """This rank's updates of every case of the SAM family."""
+    updates = {case: sam_update(rank, options) for case, options in SAM_CASES.items()}
+    updates['unused'] = sam_update(
+        rank, SAM_CASES['sam_synced'], find_unused_parameters=True
+    )
+    try:
+        sam_update(rank, SAM_CASES['sam'], static_graph=True)
+    except ValueError as error:
+        updates['static_graph'] = str(error)
+    return updates
 
 
 def main():
@@ -58,6 +98,7 @@ def main():
         for _ in range(options.get('accumulative_counts', 1)):
             update = sgd_updates(wrapped, batch_of(rank), wrapper)
         updates[name] = {key[len('module.') :]: u for key, u in update.items()}
+    updates.update(sam_updates(rank))
     torch.save(updates, Path(sys.argv[1]) / f'rank{rank}.pth')
     dist.destroy_process_group()
 

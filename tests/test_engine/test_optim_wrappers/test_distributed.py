@@ -8,8 +8,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from brute_force import brute_force_gradients, cross_entropy, relative_difference
-from ddp_updates import CASES, COUNTS, batch_of, still_model
+from brute_force import (
+    brute_force_gradients,
+    cross_entropy,
+    relative_difference,
+    tiny_model,
+)
+from ddp_updates import (
+    CASES,
+    COUNTS,
+    LABELS,
+    RHO,
+    SAM_CASES,
+    batch_of,
+    still_model,
+)
+from sam_brute_force import gradients, perturbed_copy
 
 
 def run_ranks(world_size, out_dir):
@@ -50,6 +64,40 @@ def joined_updates(world_size, **options):
     )
 
 
+def sam_updates(world_size, type, tail_threshold=None, sync_ascent=False, **options):
+    """Mean over ranks of the SAM family's gradients, each on its own batch."""
+    adaptive = options.get('adaptive', False)
+    parts = []
+    for rank in range(world_size):
+        labels = LABELS[rank]
+        tail = torch.ones(len(labels))
+        if tail_threshold:
+            tail = torch.tensor([COUNTS[c] < tail_threshold for c in labels]).double()
+        parts.append((batch_of(rank), torch.eye(5).double()[labels], tail.double()))
+
+    def part_grads(network, part, weights):
+        scores = network(part[0]['inputs'], mode='tensor')
+        return gradients(network, (weights * cross_entropy(scores, part[1])).mean())
+
+    ascents = [part_grads(tiny_model(), part, part[2]) for part in parts]
+    if sync_ascent:
+        ascents = [mean_of(ascents)] * world_size
+    clean = mean_of([part_grads(tiny_model(), part, 1 - part[2]) for part in parts])
+    sharp = mean_of(
+        [
+            part_grads(
+                perturbed_copy(tiny_model(), ascent, RHO, adaptive), part, part[2]
+            )
+            for ascent, part in zip(ascents, parts)
+        ]
+    )
+    return {name: clean[name] + sharp[name] for name in clean}
+
+
+def mean_of(grads):
+    return {name: sum(g[name] for g in grads) / len(grads) for name in grads[0]}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('world_size', [2, 3])
 def test_ranks_against_brute_force(world_size, tmp_path):
@@ -63,5 +111,19 @@ def test_ranks_against_brute_force(world_size, tmp_path):
     for updates in ranks:
         for name, reference in expected.items():
             assert relative_difference(updates[name], reference) < 1e-9, name
+    check_sam_family(world_size, ranks)
     # Synchronised class gradients are another update, or this test shows nothing.
     assert relative_difference(expected['local'], expected['synced']) > 1e-3
+
+
+def check_sam_family(world_size, ranks):
+    expected = {name: sam_updates(world_size, **o) for name, o in SAM_CASES.items()}
+    for updates in ranks:
+        assert 'static_graph=False' in updates['static_graph']
+        for name, reference in expected.items():
+            assert relative_difference(updates[name], reference) < 1e-9, name
+        assert (updates['unused'].pop('unused') == 0).all()
+        assert relative_difference(updates['unused'], expected['sam_synced']) < 1e-9
+    for name in ('sam', 'imbsam'):
+        other = expected[f'{name}_synced']
+        assert relative_difference(expected[name], other) > 1e-4
