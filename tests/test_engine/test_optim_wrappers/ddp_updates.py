@@ -37,7 +37,7 @@ SAM_CASES = dict(
     imbsam=dict(type='ImbSAMOptimWrapper', tail_threshold=2, class_counts=COUNTS),
     imbsam_synced=dict(
         type='ImbSAMOptimWrapper',
-        tail_threshold=2,
+        tail_threshold=8,
         class_counts=COUNTS,
         sync_ascent=True,
     ),
