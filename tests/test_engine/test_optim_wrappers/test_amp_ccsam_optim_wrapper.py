@@ -49,11 +49,16 @@ def oracle(model, batch, **options):
     return brute_force_gradients(double, batch, cross_entropy, COUNTS, **options)
 
 
-def test_update_is_close_to_brute_force(amp_wrapper):
+@pytest.mark.parametrize('perturb', ['head', '', ['backbone.norm', 'head']])
+def test_update_is_close_to_double_precision(amp_wrapper, perturb):
+    """Closed form and routing; the oracles of the double one are in other tests."""
     model = tiny_model(dtype=torch.float32)
     batch = tiny_batch(LABELS, dtype=torch.float32)
-    expected = oracle(model, batch, rho_scale=0.3)
-    wrapper = amp_wrapper(model, rho_scale=0.3)
+    double = copy.deepcopy(model).double()
+    options = dict(perturb=perturb, rho_scale=0.03)
+    same = dict(batch, inputs=batch['inputs'].double())
+    expected = sgd_updates(double, same, plain_wrapper(double, **options))
+    wrapper = amp_wrapper(model, **options)
     assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 3e-2
 
 
@@ -73,13 +78,15 @@ def test_update_in_float16_is_close_to_brute_force():
     assert relative_difference(actual, expected) < 4e-3
 
 
+@pytest.mark.parametrize('perturb', ['head', ''])
 @pytest.mark.parametrize('init_scale', [1.0, 2.0**16])
-def test_loss_scale_does_not_enter_the_radius(amp_wrapper, init_scale):
+def test_loss_scale_does_not_enter_the_radius(amp_wrapper, init_scale, perturb):
     model = tiny_model(dtype=torch.float32)
     batch = tiny_batch(LABELS, dtype=torch.float32)
     reference = copy.deepcopy(model)
-    expected = sgd_updates(reference, batch, amp_wrapper(reference, 256.0))
-    actual = sgd_updates(model, batch, amp_wrapper(model, init_scale))
+    options = dict(perturb=perturb, rho_scale=0.03)
+    expected = sgd_updates(reference, batch, amp_wrapper(reference, 256.0, **options))
+    actual = sgd_updates(model, batch, amp_wrapper(model, init_scale, **options))
     assert relative_difference(actual, expected) < 1e-2
 
 
@@ -99,6 +106,20 @@ def test_gradients_below_half_precision_still_make_a_direction():
     assert full['clean_objective'] < 6e-8
     assert full['loss'] > 1e-5
     torch.testing.assert_close(half['loss'], full['loss'], rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize('init_scale', [2.0**16, 2.0**120])
+def test_routed_gradients_in_float16_neither_underflow_nor_spread(init_scale):
+    """The scale lifts gradients; if it lifts them too far, nothing is perturbed."""
+    model = tiny_model(dtype=torch.float32)
+    batch = tiny_batch([0, 0, 0, 1, 4, 4], dtype=torch.float32)
+    wrapper = plain_wrapper(model, perturb='', rho_scale=0.03)
+    wrapper.loss_scaler = torch.amp.GradScaler('cpu', init_scale=init_scale)
+    with torch.autocast('cpu', torch.float16):
+        logs = model.train_step(batch, wrapper)
+    assert torch.isfinite(logs['loss'])
+    is_perturbed = logs['loss'] > 1.001 * logs['clean_objective']
+    assert is_perturbed == (init_scale == 2.0**16)
 
 
 def test_state_round_trip(amp_wrapper):
