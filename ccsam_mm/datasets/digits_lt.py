@@ -16,14 +16,15 @@ class DigitsLT(BaseDataset):
     set (E. Alpaydin and C. Kaynak, 1998, https://doi.org/10.24432/C50P49); no
     download. The last 50 images of each class in file order are the balanced test
     split. Of the others, the training split keeps a long tail: 124 images (what
-    the smallest class has left) of digit 0, ``124 / imbalance_ratio`` of digit 9.
+    the smallest class has left) of digit 0, ``124 / imbalance_ratio`` of digit 9. What
+    it leaves out is the validation split, on which settings may be chosen.
 
     Grey values are scaled to 0..255 and repeated on three channels, so that
     ordinary pipelines work. ``metainfo['class_counts']`` holds the counts of the
-    training split in both splits.
+    training split in all splits.
 
     Args:
-        split (str): The split, 'train' or 'test'. Defaults to 'train'.
+        split (str): The split, 'train', 'val' or 'test'. Defaults to 'train'.
         imbalance_ratio (float): The largest class count over the smallest one.
             Defaults to 50.
         imbalance_type (str): The profile of the class counts, 'exp' or 'step'.
@@ -53,9 +54,10 @@ class DigitsLT(BaseDataset):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        if split not in ('train', 'test'):
+        if split not in ('train', 'val', 'test'):
             raise ValueError(
-                f"DigitsLT has no split '{split}': set `split` to 'train' or 'test'."
+                f"DigitsLT has no split '{split}': set `split` to 'train', 'val' or "
+                "'test'."
             )
         self.split = split
         self.imbalance_ratio = imbalance_ratio
@@ -76,9 +78,9 @@ class DigitsLT(BaseDataset):
         )
         train = pool[select_long_tailed(labels[pool], counts, self.seed)]
         self._metainfo['class_counts'] = counts
+        splits = {'train': train, 'val': np.setdiff1d(pool, train), 'test': test}
         return [
-            {'img': images[i], 'gt_label': int(labels[i])}
-            for i in (train if self.split == 'train' else test)
+            {'img': images[i], 'gt_label': int(labels[i])} for i in splits[self.split]
         ]
 
 

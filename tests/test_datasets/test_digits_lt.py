@@ -47,12 +47,15 @@ def test_splits_are_those_of_the_definition():
     assert images_of(train_set) == [as_bytes[i] for i in sorted(kept)]
     assert train_set.get_gt_labels().tolist() == digits.target[sorted(kept)].tolist()
 
+    val_set = DATASETS.build(dict(type='DigitsLT', split='val'))
+    assert images_of(val_set) == [as_bytes[i] for i in pool if i not in kept]
 
-def test_both_splits_know_the_training_counts():
+
+def test_all_splits_know_the_training_counts():
     for kwargs in (dict(), dict(imbalance_ratio=4, imbalance_type='step')):
         train = DigitsLT(split='train', **kwargs)
         counts = np.bincount(train.get_gt_labels()).tolist()
-        for data in (train, DigitsLT(split='test', **kwargs)):
+        for data in (train, *(DigitsLT(split=s, **kwargs) for s in ('val', 'test'))):
             assert data.metainfo['class_counts'] == counts
             assert all(type(c) is int for c in data.metainfo['class_counts'])
     assert counts == [124] * 5 + [31] * 5
@@ -66,8 +69,8 @@ def test_images_use_the_whole_range():
 
 
 def test_unusable_arguments():
-    with pytest.raises(ValueError, match="no split 'val': set `split`"):
-        DigitsLT(split='val')
+    with pytest.raises(ValueError, match="no split 'dev': set `split`"):
+        DigitsLT(split='dev')
     with pytest.raises(ValueError, match=r"class 9 \('9'\) .* to 124 or less"):
         DigitsLT(imbalance_ratio=200)
 
