@@ -101,8 +101,8 @@ def main():
             if round_ >= 3:  # the first rounds warm up
                 times[name].append(time.perf_counter() - start)
     print(
-        f'CIFARResNet-{args.depth}, batch {args.batch_size}, {args.num_classes} classes, '
-        f'{args.device}, {args.threads} thread(s), {args.rounds} rounds'
+        f'CIFARResNet-{args.depth}, batch {args.batch_size}, '
+        f'{args.num_classes} classes, {args.device}, {args.threads} thread(s), {args.rounds} rounds'
     )
     print(f'{"method":8}{"median ms":>12}{"/ SGD":>9}{"/ SAM":>9}')
     for name, own in times.items():
