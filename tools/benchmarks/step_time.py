@@ -102,7 +102,8 @@ def main():
                 times[name].append(time.perf_counter() - start)
     print(
         f'CIFARResNet-{args.depth}, batch {args.batch_size}, '
-        f'{args.num_classes} classes, {args.device}, {args.threads} thread(s), {args.rounds} rounds'
+        f'{args.num_classes} classes, {args.device}, '
+        f'{args.threads} thread(s), {args.rounds} rounds'
     )
     print(f'{"method":8}{"median ms":>12}{"/ SGD":>9}{"/ SAM":>9}')
     for name, own in times.items():
