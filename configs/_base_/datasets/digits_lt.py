@@ -22,11 +22,9 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=32,
-    num_workers=2,
-    # Only fresh workers, seeded for their epoch, make a resumed run equal to an
-    # undisturbed one (MMEngine gives workers the same seed in each epoch).
+    # The images are in memory: starting workers would take longer than loading.
+    num_workers=0,
     persistent_workers=False,
-    worker_init_fn=dict(type='epoch_worker_init_fn'),
     dataset=dict(
         type='DigitsLT', split='train', imbalance_ratio=50, pipeline=train_pipeline
     ),
@@ -35,7 +33,7 @@ train_dataloader = dict(
 
 val_dataloader = dict(
     batch_size=32,
-    num_workers=2,
+    num_workers=0,
     persistent_workers=False,
     dataset=dict(
         type='DigitsLT',
