@@ -145,6 +145,7 @@ class SAMMixin:
     ) -> Dict[str, Tensor]:
         """Perturbed parameters, through which gradients flow into the parameters."""
         values = list(parameters.values())
+        # Backward functions must not run under autocast.
         with torch.autocast(total.device.type, enabled=False):
             grad = self._ascent_gradient(total, values, keep_graph)
             normalizer = None
@@ -164,7 +165,8 @@ class SAMMixin:
         scaler = getattr(self, 'loss_scaler', None)
         scale = 1
         if scaler is not None:
-            # Half-precision gradients would underflow; the scale is divided out again.
+            # Half-precision gradients would underflow. The scale is divided out again,
+            # since it may grow until the square of a scaled gradient overflows.
             scale = scaler.scale(torch.ones_like(total))
         with refuse_recomputation(type(self).__name__):
             # Not `backward`, to which DDP would respond.

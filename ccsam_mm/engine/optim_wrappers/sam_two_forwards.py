@@ -66,8 +66,6 @@ class TwoForwards:
             Dict: The losses of the second look.
         """
         state = {**parameters, **self.buffers}
-        # Autocast must not reuse the first look's low-precision weights.
-        torch.clear_autocast_cache()
         self.in_second_look = True
         with self.random_state.replayed():
             return functional_call(self.model, state, self.args, self.kwargs)

@@ -108,6 +108,36 @@ def test_loss_scale_does_not_enter_the_perturbation(amp_wrapper, init_scale):
     assert relative_difference(*updates) < 1e-2
 
 
+def test_bfloat16_may_grow_the_loss_scale_for_ever(amp_wrapper):
+    """Nothing overflows at 2^100, but the square of a scaled gradient would."""
+    batch = detector_batch(dtype=torch.float32)
+    updates = []
+    for scale in (1.0, 2.0**100):
+        model = TinyDetector()
+        wrapper = amp_wrapper(model, init_scale=scale, dtype='bfloat16')
+        updates.append(sgd_updates(model, batch, wrapper))
+    assert relative_difference(*updates) < 1e-5
+
+
+def test_no_backward_function_runs_under_autocast(amp_wrapper):
+    seen = []
+
+    class Spy(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, inputs):
+            return inputs.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            seen.append(torch.is_autocast_enabled('cpu'))
+            return grad
+
+    model, batch = TinyDetector(), detector_batch(dtype=torch.float32)
+    model.norm.register_forward_hook(lambda module, args, output: Spy.apply(output))
+    model.train_step(batch, amp_wrapper(model, dtype='bfloat16'))
+    assert seen == [False, False]
+
+
 def test_overflow_skips_the_step_and_shrinks_the_scale(amp_wrapper):
     model, batch = Half(factor=30.0), dict(inputs=torch.tensor([[1.0, 0.5]]))
     wrapper = amp_wrapper(model, dtype='bfloat16')

@@ -220,3 +220,13 @@ def test_head_without_a_row_per_image_is_refused(forward, sentence):
     with pytest.raises(RuntimeError, match=sentence):
         model.train_step(batch, build_wrapper(model))
     assert not head._forward_hooks
+
+
+def test_step_after_an_error_in_the_head():
+    model, batch = tiny_model(), tiny_batch([0, 1, 4])
+    wrapper, head = build_wrapper(model), model.head
+    head._get_loss = lambda scores, _: dict(loss=scores[9])
+    with pytest.raises(IndexError):
+        model.train_step(batch, wrapper)
+    del head._get_loss
+    assert model.train_step(batch, wrapper)['loss'] > 0

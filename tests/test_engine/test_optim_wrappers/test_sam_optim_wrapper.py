@@ -26,6 +26,7 @@ from sam_brute_force import (
 from torch.utils.checkpoint import checkpoint
 
 import ccsam_mm  # noqa: F401
+from ccsam_mm.engine.optim_wrappers.sam_random_state import RandomState
 
 
 def build_wrapper(model, **kwargs):
@@ -126,6 +127,23 @@ def test_looks_share_random_numbers():
     seed_everything()
     actual = sgd_updates(model, batch, build_wrapper(model, rho=0.5))
     assert relative_difference(actual, expected) < 1e-9
+
+
+def test_second_look_leaves_no_trace_in_random_generators():
+    """Also if it draws more numbers than the first one."""
+
+    def draw():
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    seed_everything()
+    expected = [draw() for _ in range(2)]
+    seed_everything()
+    state = RandomState([torch.device('cpu')])
+    actual = [draw()]
+    with state.replayed():
+        assert draw() == actual[0]
+        draw()
+    assert [*actual, draw()] == expected
 
 
 def test_zero_radius_equals_sgd():
