@@ -46,6 +46,7 @@ val_dataloader = dict(
 )
 val_evaluator = dict(type='ShotAccuracy')
 
-# There is no validation split: the last epoch counts, none is selected.
+# The curves are those of the test split: the last epoch counts, none is selected.
+# Choose settings on split='val', the images that the long tail leaves out.
 test_dataloader = val_dataloader
 test_evaluator = dict(type='ShotAccuracy', per_class=True)
