@@ -57,7 +57,8 @@ class LinearClassGradients:
         """
         same = self._same_class(self.labels)
         # Scaled by the class's largest entry, tiny gradients' squares can't underflow.
-        scale = (same * self.logit_grads.abs().amax(dim=1)).amax(dim=1)
+        largest = torch.linalg.vector_norm(self.logit_grads, float('inf'), dim=1)
+        scale = (same * largest).amax(dim=1)
         rows = (
             self.logit_grads / scale.clamp(min=torch.finfo(scale.dtype).tiny)[:, None]
         )

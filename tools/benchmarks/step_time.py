@@ -1,118 +1,186 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Times a training step of CC-SAM on the classifier against SGD and SAM.
+"""Times a training step of CC-SAM against SGD, SAM and a literal loop over classes.
 
 The methods take turns, so that a machine whose speed drifts slows all of them alike;
-the ratios are medians over the rounds. Example:
+ratios are medians over the rounds. Examples:
 
-    python tools/benchmarks/step_time.py --num-classes 100 --batch-size 64 --threads 1
+    python tools/benchmarks/step_time.py --num-classes 100 --threads 1
+    python tools/benchmarks/step_time.py --head-only --batch-size 512 --num-classes 8142
+    python tools/benchmarks/step_time.py --device cuda --literal --batch-size 256
 """
 
 import argparse
+import os.path as osp
 import statistics
+import sys
 import time
 
+sys.path.append(osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
+
 import torch
+from mmengine.model import BaseModule
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
 
 import ccsam_mm  # noqa: F401
 
+SCOPES = dict(head='head', last=['backbone.layer3.4', 'head'], all='')
+WARM_UP = 2
+
+
+@MODELS.register_module()
+class ScaledInputs(BaseModule):
+    """Stands for a trunk that costs nothing, but wants its gradient."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(channels))
+
+    def forward(self, x):
+        """Features, ``(N, channels)``."""
+        return (x.flatten(1) * self.scale,)
+
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--depth', type=int, default=32, help='depth of the CIFARResNet'
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--num-classes', type=int, default=100)
+    parser.add_argument('--depth', type=int, default=32, help='of the CIFARResNet')
+    parser.add_argument('--num-classes', type=int, nargs='+', default=[100])
     parser.add_argument('--batch-size', type=int, default=64)
-    parser.add_argument('--rounds', type=int, default=30)
+    parser.add_argument(
+        '--head-only', action='store_true', help='a linear layer on 2048 features'
+    )
+    parser.add_argument(
+        '--literal', action='store_true', help='also a copy of the network per class'
+    )
+    parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cpu')
     return parser.parse_args()
 
 
-def build_model(args):
+def build_model(args, num_classes):
     torch.manual_seed(0)
-    model = dict(
-        type='ImageClassifier',
-        backbone=dict(type='CIFARResNet', depth=args.depth),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=args.num_classes, in_channels=64),
-    )
+    if args.head_only:
+        backbone, neck, channels = dict(type='ScaledInputs', channels=2048), None, 2048
+    else:
+        backbone = dict(type='CIFARResNet', depth=args.depth)
+        neck, channels = dict(type='GlobalAveragePooling'), 64
+    head = dict(type='LinearClsHead', num_classes=num_classes, in_channels=channels)
+    model = dict(type='ImageClassifier', backbone=backbone, neck=neck, head=head)
     return MODELS.build(model).to(args.device).train()
 
 
-def build_wrapper(model, **kwargs):
-    optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=2e-4)
-    return build_optim_wrapper(model, dict(optimizer=optimizer, **kwargs))
-
-
-def build_batch(args):
+def build_batch(args, num_classes):
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(args.batch_size, 3, 32, 32, generator=generator)
-    labels = torch.randint(args.num_classes, (args.batch_size,), generator=generator)
+    shape = (2048, 1, 1) if args.head_only else (3, 32, 32)
+    inputs = torch.randn(args.batch_size, *shape, generator=generator)
+    labels = torch.randint(num_classes, (args.batch_size,), generator=generator)
     samples = [DataSample().set_gt_label(int(label)) for label in labels]
     return dict(inputs=inputs, data_samples=samples)
 
 
-def sgd_step(model, wrapper, batch):
+def wrapped_step(model, wrapper, batch):
+    """A training step by an optimizer wrapper."""
     model.train_step(batch, wrapper)
 
 
-def sam_step(model, wrapper, batch, rho=0.05):
-    """Foret et al. 2021, two passes over the whole network, nothing saved on."""
-    data = model.data_preprocessor(batch, True)
-    loss, _ = model.parse_losses(model(**data, mode='loss'))
-    params = list(model.parameters())
-    grads = torch.autograd.grad(loss, params)
-    norm = torch.stack([grad.norm() for grad in grads]).norm() + 1e-12
-    steps = torch._foreach_mul(grads, rho / norm.item())
-    with torch.no_grad():
-        torch._foreach_add_(params, steps)
-    loss, _ = model.parse_losses(model(**data, mode='loss'))
-    loss.backward()
-    with torch.no_grad():
-        torch._foreach_sub_(params, steps)
-    wrapper.step()
-    wrapper.zero_grad()
+def literal_step(scope):
+    """Eq. 8-11 as they stand: for each class, perturb all of its own, look again."""
+    prefixes = (scope,) if isinstance(scope, str) else tuple(scope)
+
+    def step(model, wrapper, batch):
+        data = model.data_preprocessor(batch, True)
+        labels = torch.cat([sample.gt_label for sample in data['data_samples']])
+        part = {n: p for n, p in model.named_parameters() if n.startswith(prefixes)}
+        norm = torch.stack([p.norm() for p in part.values()]).norm()
+        losses = cross_entropy(model(data['inputs']), labels, reduction='none')
+        for label in labels.unique():
+            own = labels == label
+            grads = torch.autograd.grad(
+                losses[own].mean(), list(part.values()), retain_graph=True
+            )
+            length = torch.stack([grad.norm() for grad in grads]).norm()
+            scale = 0.03 * (norm / length).sqrt() / length
+            moved = {n: p + scale * g for (n, p), g in zip(part.items(), grads)}
+            scores = functional_call(model, moved, (data['inputs'],))
+            cross_entropy(scores[own], labels[own], reduction='sum').div(
+                len(labels)
+            ).backward()
+        wrapper.step()
+        wrapper.zero_grad()
+
+    return step
+
+
+def build_methods(args, num_classes):
+    """Name -> (step, model, optimizer wrapper)."""
+    counts = [max(1, 500 // (c + 1)) for c in range(num_classes)]
+    scopes = dict(head='head') if args.head_only else SCOPES
+    options = dict(type='CCSAMOptimWrapper', class_counts=counts, rho_scale=0.03)
+    plans = [('SGD', wrapped_step, {})]
+    plans.append(('SAM', wrapped_step, dict(type='SAMOptimWrapper')))
+    for name, scope in scopes.items():
+        plans.append((f'CC-SAM {name}', wrapped_step, dict(options, perturb=scope)))
+        if args.literal:
+            plans.append((f'literal {name}', literal_step(scope), {}))
+    methods = {}
+    for name, step, extra in plans:
+        model = build_model(args, num_classes)
+        optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=2e-4)
+        wrapper = build_optim_wrapper(model, dict(optimizer=optimizer, **extra))
+        methods[name] = (step, model, wrapper)
+    return methods
+
+
+def measure(args, num_classes):
+    batch = build_batch(args, num_classes)
+    methods = build_methods(args, num_classes)
+    times = {name: [] for name in methods}
+    memory = {}
+    for _ in range(args.rounds + WARM_UP):
+        for name, (step, model, wrapper) in methods.items():
+            if args.device != 'cpu':
+                torch.cuda.reset_peak_memory_stats()
+            start = time.perf_counter()
+            step(model, wrapper, batch)
+            if args.device != 'cpu':
+                torch.cuda.synchronize()
+                memory[name] = torch.cuda.max_memory_allocated()
+            times[name].append(time.perf_counter() - start)
+    in_batch = len({int(sample.gt_label) for sample in batch['data_samples']})
+    report(args, num_classes, in_batch, times, memory)
+
+
+def report(args, num_classes, in_batch, times, memory):
+    network = 'linear 2048' if args.head_only else f'CIFARResNet-{args.depth}'
+    print(
+        f'\n{network}, batch {args.batch_size}, {num_classes} classes ({in_batch} in '
+        f'the batch), {args.device}, {args.threads} thread(s), {args.rounds} rounds\n'
+    )
+    print('| method | ms | / SGD | / SAM |' + (' peak MiB |' if memory else ''))
+    print('|---|--:|--:|--:|' + ('--:|' if memory else ''))
+    for name, own in times.items():
+        median = 1000 * statistics.median(own[WARM_UP:])
+        ratios = [
+            statistics.median(
+                a / b for a, b in zip(own[WARM_UP:], times[base][WARM_UP:])
+            )
+            for base in ('SGD', 'SAM')
+        ]
+        row = f'| {name} | {median:.1f} | {ratios[0]:.2f} | {ratios[1]:.2f} |'
+        print(row + (f' {memory[name] / 2**20:.0f} |' if memory else ''))
 
 
 def main():
     args = parse_args()
     torch.set_num_threads(args.threads)
-    batch = build_batch(args)
-    counts = [max(1, 500 // (c + 1)) for c in range(args.num_classes)]
-    methods = {}
-    for name, step, options in (
-        ('SGD', sgd_step, {}),
-        ('CC-SAM', sgd_step, dict(type='CCSAMOptimWrapper', class_counts=counts)),
-        ('SAM', sam_step, {}),
-    ):
-        model = build_model(args)
-        methods[name] = (step, model, build_wrapper(model, **options))
-    times = {name: [] for name in methods}
-    for round_ in range(args.rounds + 3):
-        for name, (step, model, wrapper) in methods.items():
-            start = time.perf_counter()
-            step(model, wrapper, batch)
-            if args.device != 'cpu':
-                torch.cuda.synchronize()
-            if round_ >= 3:  # the first rounds warm up
-                times[name].append(time.perf_counter() - start)
-    print(
-        f'CIFARResNet-{args.depth}, batch {args.batch_size}, '
-        f'{args.num_classes} classes, {args.device}, '
-        f'{args.threads} thread(s), {args.rounds} rounds'
-    )
-    print(f'{"method":8}{"median ms":>12}{"/ SGD":>9}{"/ SAM":>9}')
-    for name, own in times.items():
-        median = 1000 * statistics.median(own)
-        print(f'{name:8}{median:12.1f}', end='')
-        for base in ('SGD', 'SAM'):
-            ratio = statistics.median(a / b for a, b in zip(own, times[base]))
-            print(f'{ratio:9.3f}', end='')
-        print()
+    for num_classes in args.num_classes:
+        measure(args, num_classes)
 
 
 if __name__ == '__main__':

@@ -102,8 +102,7 @@ class CCSAMMixin:
                 self._looks.linear,
                 features.to(logits.dtype),
                 logits,
-                # The loss is a mean: image i's own gradient is B times its share.
-                grads * len(grads),
+                grads,
                 labels,
                 self._lengths,
                 self.direction,

@@ -29,7 +29,7 @@ def perturbed_logits(
         linear (nn.Linear): The classifier.
         features (Tensor): Its inputs, ``(B, d)``.
         logits (Tensor): Its outputs, ``(B, K)``.
-        grads (Tensor): Gradient of each image's own loss, ``(B, K)``.
+        grads (Tensor): Gradient of the batch's mean loss at the logits, ``(B, K)``.
         labels (Tensor): Class of each image, ``(B, )``.
         lengths (Callable): ``(norms, labels) -> lengths`` of the perturbations.
         direction (str): ``'gradient'`` or ``'random'``. Defaults to ``'gradient'``.
@@ -41,20 +41,22 @@ def perturbed_logits(
         :math:`\sum_c \omega_c L_c(w + \epsilon_c)`.
     """
     bias = linear.bias is not None
-    first, own = 0, len(labels)
+    # The loss is a mean: an image's own gradient is B times its share.
+    first, own, share = 0, len(labels), len(labels)
     seen = [features.detach(), grads, labels]
     if sync_classes:
-        first, seen = gather_rows(seen)
+        first, seen = gather_rows([seen[0], share * grads, labels])
+        share = 1
     gradients = LinearClassGradients(*seen, bias=bias)
     norms = gradients.norms()[first : first + own]
-    length = lengths(norms, labels)
+    length = lengths(share * norms, labels)
     if direction == 'random':
         products = random_linear_products(features, labels, linear.out_features, bias)
     else:
         # A zero gradient has zero length, too: 0 / tiny is 0.
         length = length / norms.clamp(min=torch.finfo(norms.dtype).tiny)
         products = gradients.products(features, labels)
-    perturbed = logits + length[:, None] * products
+    perturbed = torch.addcmul(logits, length[:, None], products)
     if class_reduction == 'class' and perturbed.requires_grad:
         # Images are independent, so scaling a row's gradient weighs its loss.
         all_sizes = gradients.class_sizes(gradients.labels)
