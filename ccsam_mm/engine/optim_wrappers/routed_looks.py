@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ccsam_mm.sharpness import ClassRouting, routed_forward
 
 from .buffer_snapshot import BufferSnapshot
+from .random_state import RandomState
 from .two_looks import class_labels, override_forward
 
 
@@ -136,9 +137,10 @@ class _Pass:
         self.stack = ExitStack()
         self.buffers = BufferSnapshot(part.model)
         # Calls that ended before the first unit began, with the random state after.
-        self.records: Dict[nn.Module, List[Tuple[object, object]]] = {}
+        self.records: Dict[nn.Module, List[Tuple[object, RandomState]]] = {}
         self.has_begun = False
-        self.random_state = _random_state()
+        self.devices = {p.device for p in part.parameters()}
+        self.random_state = RandomState(self.devices)
         self.ran = set()
 
     def close(self) -> None:
@@ -171,7 +173,7 @@ class _Pass:
         self, directions: List[Tensor], factors: Tensor, row_weights: Optional[Tensor]
     ) -> Iterator[None]:
         """Perturbed weights; recorded outputs stand in; buffers move once in all."""
-        _set_random_state(self.random_state)
+        self.random_state.restore()
         with ExitStack() as stack:
             stack.enter_context(self.buffers.restored())
             for module, calls in self.records.items():
@@ -185,7 +187,8 @@ class _Pass:
 
     def _record(self, module, args, output):
         if not self.has_begun:
-            self.records.setdefault(module, []).append((output, _random_state()))
+            state = RandomState(self.devices)
+            self.records.setdefault(module, []).append((output, state))
 
     def _route(self, stack: ExitStack, weights: List[Tensor]) -> None:
         """Let every unit run with class-wise weights."""
@@ -285,7 +288,7 @@ def _sorted(inputs, order: Tensor):
     )
 
 
-def _replay(module: nn.Module, calls: List[Tuple[object, object]]) -> Callable:
+def _replay(module: nn.Module, calls: List[Tuple[object, RandomState]]) -> Callable:
     """Return recorded outputs in turn; later calls run for real."""
     pending = iter(calls)
     own_forward = module.forward
@@ -295,7 +298,7 @@ def _replay(module: nn.Module, calls: List[Tuple[object, object]]) -> Callable:
         if call is None:
             return own_forward(*args, **kwargs)
         output, state = call
-        _set_random_state(state)
+        state.restore()
         return output
 
     return forward
@@ -318,14 +321,3 @@ def _weigh(row_weights: Tensor) -> Callable:
         return scores
 
     return hook
-
-
-def _random_state():
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    return torch.get_rng_state(), cuda
-
-
-def _set_random_state(state) -> None:
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1])

@@ -10,7 +10,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.func import functional_call
 
-from .sam_random_state import RandomState
+from .random_state import RandomState
 
 
 class TwoForwards:

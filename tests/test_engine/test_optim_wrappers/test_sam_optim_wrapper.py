@@ -26,7 +26,7 @@ from sam_brute_force import (
 from torch.utils.checkpoint import checkpoint
 
 import ccsam_mm  # noqa: F401
-from ccsam_mm.engine.optim_wrappers.sam_random_state import RandomState
+from ccsam_mm.engine.optim_wrappers.random_state import RandomState
 
 
 def build_wrapper(model, **kwargs):

@@ -18,7 +18,7 @@ class RandomState:
 
     Examples:
         >>> import torch
-        >>> from ccsam_mm.engine.optim_wrappers.sam_random_state import RandomState
+        >>> from ccsam_mm.engine.optim_wrappers.random_state import RandomState
         >>> state = RandomState([torch.device('cpu')])
         >>> first = torch.rand(2)
         >>> with state.replayed():
