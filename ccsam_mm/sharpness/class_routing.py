@@ -15,6 +15,10 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
+class ClassRoutingError(ValueError):
+    """A module's rows are not those of the batch's images."""
+
+
 class ClassRouting:
     """Which rows of a sorted batch belong to which class.
 
@@ -64,7 +68,7 @@ class ClassRouting:
     def rows_per_image(self, rows: Tensor) -> int:
         """How many rows ``r`` an image has (windows and tokens may be rows)."""
         if rows.ndim == 0 or not len(rows) or len(rows) % self.num_images:
-            raise ValueError(
+            raise ClassRoutingError(
                 f'{tuple(rows.shape)} does not begin with a multiple of the '
                 f'{self.num_images} images'
             )

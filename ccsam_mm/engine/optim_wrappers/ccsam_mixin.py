@@ -13,8 +13,14 @@ from ccsam_mm.sharpness import ClassRouting, perturbation_norm
 from .class_counts import training_class_counts
 from .closed_form import perturbed_logits
 from .options import check_options, is_number
-from .perturbed_part import find_linear_classifier, matching_parameters, unwrap_model
-from .routed_looks import RoutedLooks, RoutedPart
+from .perturbed_part import (
+    check_classifier,
+    find_linear_classifier,
+    matching_parameters,
+    unwrap_model,
+)
+from .routed_looks import RoutedLooks
+from .routed_part import RoutedPart
 from .routed_perturbation import class_mean_weights, routed_perturbation
 from .two_looks import TwoLooks
 
@@ -79,6 +85,7 @@ class CCSAMMixin:
         """The closed form where it applies, else the class-routed forward."""
         model = unwrap_model(model)
         if self._looks is None or self._looks.model is not model:
+            check_classifier(model)
             names = matching_parameters(model, self.perturb)
             self._perturbed = [model.get_parameter(name) for name in names]
             self._counts = None

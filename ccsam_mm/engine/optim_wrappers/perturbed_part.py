@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Finds what ``perturb`` names in a model, or says in a sentence why it can't."""
 
+import inspect
 from typing import List, NamedTuple, Optional, Sequence, Union
 
 import torch.nn as nn
@@ -28,6 +29,18 @@ def unwrap_model(model: nn.Module, wrapper: str = 'CCSAMOptimWrapper') -> nn.Mod
         f'{type(model).__name__}: train with MMDistributedDataParallel '
         '(remove `model_wrapper_cfg` or `strategy` from the config).'
     )
+
+
+def check_classifier(model: nn.Module) -> None:
+    """Refuse models without the arguments of MMPretrain's classifiers."""
+    needed = ('inputs', 'data_samples', 'mode')
+    given = inspect.signature(model.forward).parameters
+    if not all(name in given for name in needed):
+        raise TypeError(
+            f'CCSAMOptimWrapper needs a classifier with forward{needed}, which '
+            f"{type(model).__name__} is not: use optim_wrapper.type='SAMOptimWrapper' "
+            'for other models.'
+        )
 
 
 def find_linear_classifier(

@@ -3,51 +3,18 @@
 
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ccsam_mm.sharpness import ClassRouting, routed_forward
+from ccsam_mm.sharpness import ClassRouting, ClassRoutingError, routed_forward
 
 from .buffer_snapshot import BufferSnapshot
 from .random_state import RandomState
+from .routed_part import RoutedPart
 from .two_looks import class_labels, override_forward
-
-
-class RoutedPart(NamedTuple):
-    """The perturbed part of a model, in units that are routed by class."""
-
-    model: nn.Module
-    # Unit name -> its perturbed parameters, by their names in the unit.
-    units: Dict[str, Dict[str, nn.Parameter]]
-    # Modules without a perturbed parameter that are as large as can be.
-    others: List[nn.Module]
-
-    @classmethod
-    def from_names(cls, model: nn.Module, names: List[str]) -> 'RoutedPart':
-        """Collect units from the names of the perturbed parameters."""
-        owners = sorted({name.rpartition('.')[0] for name in names})
-        roots = [
-            owner
-            for owner in owners
-            if not any(_is_inside(owner, other) for other in owners if other != owner)
-        ]
-        units = {}
-        for root in roots:
-            _check_unit(model, root)
-            inside = [name for name in names if _is_inside(name, root)]
-            units[root] = {
-                name[len(root) + 1 if root else 0 :]: model.get_parameter(name)
-                for name in inside
-            }
-        return cls(model, units, list(_others(model, '', roots)))
-
-    def parameters(self) -> List[nn.Parameter]:
-        """All perturbed parameters."""
-        return [p for unit in self.units.values() for p in unit.values()]
 
 
 class RoutedLooks:
@@ -134,39 +101,43 @@ class _Pass:
     def __init__(self, part: RoutedPart, routing: ClassRouting):
         self.part = part
         self.routing = routing
-        self.stack = ExitStack()
+        self.looks = ExitStack()
         self.buffers = BufferSnapshot(part.model)
         # Calls that ended before the first unit began, with the random state after.
         self.records: Dict[nn.Module, List[Tuple[object, RandomState]]] = {}
-        self.has_begun = False
+        self.versions: Optional[List[int]] = None
         self.devices = {p.device for p in part.parameters()}
         self.random_state = RandomState(self.devices)
         self.ran = set()
 
     def close(self) -> None:
         """Give all modules their own forward back."""
-        self.stack.close()
+        self.looks.close()
 
     def first_look(self) -> None:
         """Install class-wise views of the weights, and record what runs before."""
         num_classes = len(self.routing.sizes)
         self.views = [_view(p, num_classes) for p in self.part.parameters()]
-        self.looks = ExitStack()
-        self.stack.push(self.looks.__exit__)
         for module in self.part.others:
             handle = module.register_forward_hook(self._record)
             self.looks.callback(handle.remove)
         self._route(self.looks, self.views)
 
     def end_first_look(self) -> None:
-        """Give the modules their forward back; refuse units that did not run."""
-        self.looks.close()
+        """Give the modules their forward back; refuse what can not be repeated."""
+        self.close()
         for name in self.part.units:
             if name not in self.ran:
                 raise RuntimeError(
                     f'{name!r} did not run in the forward, so CCSAMOptimWrapper can '
                     'not perturb it: leave it out of optim_wrapper.perturb.'
                 )
+        if self.versions != self._versions():
+            raise RuntimeError(
+                'The perturbed part changes the output of a module before it in place, '
+                'so CCSAMOptimWrapper can not repeat its forward: also name that '
+                'module in optim_wrapper.perturb.'
+            )
 
     @contextmanager
     def second_look(
@@ -186,9 +157,14 @@ class _Pass:
             yield
 
     def _record(self, module, args, output):
-        if not self.has_begun:
+        if self.versions is None:
             state = RandomState(self.devices)
             self.records.setdefault(module, []).append((output, state))
+
+    def _versions(self) -> List[int]:
+        """How often the recorded outputs were changed in place."""
+        calls = [call for calls in self.records.values() for call in calls]
+        return [t._version for output, _ in calls for t in _tensors(output)]
 
     def _route(self, stack: ExitStack, weights: List[Tensor]) -> None:
         """Let every unit run with class-wise weights."""
@@ -206,11 +182,13 @@ class _Pass:
             nonlocal inside
             if inside:
                 return own_forward(*args, **kwargs)
-            self.has_begun, inside = True, True
+            if self.versions is None:
+                self.versions = self._versions()
+            inside = True
             self.ran.add(name)
             try:
                 return routed_forward(unit, weights, self.routing, args, kwargs)
-            except ValueError as error:
+            except ClassRoutingError as error:
                 raise RuntimeError(
                     f'{name!r} ({type(unit).__name__}) can not be routed by class, '
                     f'because {error}: leave it out of optim_wrapper.perturb.'
@@ -219,48 +197,6 @@ class _Pass:
                 inside = False
 
         return forward
-
-
-def _is_inside(name: str, root: str) -> bool:
-    return root in ('', name) or name.startswith(root + '.')
-
-
-def _check_unit(model: nn.Module, root: str) -> None:
-    """Refuse units in which images depend on each other, or that run again later."""
-    unit = model.get_submodule(root)
-    for name, module in unit.named_modules():
-        full = '.'.join(filter(None, (root, name)))
-        if isinstance(module, _BatchNorm) and module is not unit:
-            raise NotImplementedError(
-                f'{root!r} ({type(unit).__name__}) has parameters of its own and the '
-                f'batch norm {full!r} inside, so it can not be routed by class: name '
-                'its submodules in optim_wrapper.perturb instead.'
-            )
-    around = root.split('.')
-    names = {'.'.join(around[:depth]) for depth in range(len(around))}
-    names.update('.'.join(filter(None, (root, n))) for n, _ in unit.named_modules())
-    for name in sorted(names):
-        module = model.get_submodule(name)
-        if getattr(module, 'with_cp', False) or 'forward' in vars(module):
-            raise NotImplementedError(
-                f'{name!r} ({type(module).__name__}) uses activation checkpointing, '
-                'which runs it again after the perturbation is gone: switch it off '
-                '(with_cp, activation_checkpointing) or leave it out of '
-                'optim_wrapper.perturb.'
-            )
-
-
-def _others(module: nn.Module, name: str, roots: List[str]) -> Iterator[nn.Module]:
-    """Largest submodules without a unit; lists of modules are never called."""
-    for key, child in module.named_children():
-        path = f'{name}.{key}' if name else key
-        if path in roots:
-            continue
-        holds_unit = any(_is_inside(root, path) for root in roots)
-        if holds_unit or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
-            yield from _others(child, path, roots)
-        else:
-            yield child
 
 
 def _view(parameter: nn.Parameter, num_classes: int) -> Tensor:
@@ -274,6 +210,15 @@ def _moved(parameter: nn.Parameter, direction: Tensor, factors: Tensor) -> Tenso
     """``w + eps_c`` for each class, ``(C, *shape)``."""
     factors = factors.to(direction.dtype).view(-1, *(1,) * parameter.ndim)
     return torch.addcmul(parameter, direction, factors)
+
+
+def _tensors(output) -> Iterator[Tensor]:
+    """The tensors in what a module returns."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, (list, tuple)):
+        for part in output:
+            yield from _tensors(part)
 
 
 def _sorted(inputs, order: Tensor):

@@ -420,3 +420,36 @@ def test_module_that_does_not_run_is_refused():
     model.backbone.extra = nn.Linear(2, 2).double()
     with pytest.raises(RuntimeError, match="'backbone.extra' did not run"):
         model.train_step(batch, build_wrapper(model, perturb='backbone'))
+
+
+@MODELS.register_module()
+class InPlaceSkip(BaseModule):
+    """Adds to the output of a module that may be recorded."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.side = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.block = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        """Features of shape ``(N, 4)``."""
+        skip, x = self.stem(x), self.side(x)
+        skip += self.block(x)
+        return (skip.tanh().mean(dim=(2, 3)),)
+
+
+def test_output_changed_in_place_by_the_perturbed_part_is_refused():
+    model, batch = build_model(dict(type='InPlaceSkip')), tiny_batch([0, 1, 0])
+    with pytest.raises(RuntimeError, match='in place'):
+        model.train_step(batch, build_wrapper(model, perturb='backbone.block'))
+    assert_equals_brute_force(model, batch, ['backbone.stem', 'backbone.block'])
+
+
+def test_other_models_are_refused():
+    class Regressor(BaseModule):
+        def forward(self, images, mode):
+            """Nothing that a classifier has."""
+
+    wrapper = build_wrapper(tiny_model())
+    with pytest.raises(TypeError, match='Regressor is not: use .*SAMOptimWrapper'):
+        wrapper.initialize_count_status(Regressor(), 0, 10)

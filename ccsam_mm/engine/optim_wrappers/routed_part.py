@@ -1,0 +1,82 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Cuts the perturbed part of a model into units that can be routed by class."""
+
+from typing import Dict, Iterator, List, NamedTuple
+
+import torch.nn as nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class RoutedPart(NamedTuple):
+    """The perturbed part of a model, in units that are routed by class."""
+
+    model: nn.Module
+    # Unit name -> its perturbed parameters, by their names in the unit.
+    units: Dict[str, Dict[str, nn.Parameter]]
+    # Modules without a perturbed parameter that are as large as can be.
+    others: List[nn.Module]
+
+    @classmethod
+    def from_names(cls, model: nn.Module, names: List[str]) -> 'RoutedPart':
+        """Collect units from the names of the perturbed parameters."""
+        owners = sorted({name.rpartition('.')[0] for name in names})
+        roots = [
+            owner
+            for owner in owners
+            if not any(_is_inside(owner, other) for other in owners if other != owner)
+        ]
+        units = {}
+        for root in roots:
+            _check_unit(model, root)
+            inside = [name for name in names if _is_inside(name, root)]
+            units[root] = {
+                name[len(root) + 1 if root else 0 :]: model.get_parameter(name)
+                for name in inside
+            }
+        return cls(model, units, list(_others(model, '', roots)))
+
+    def parameters(self) -> List[nn.Parameter]:
+        """All perturbed parameters."""
+        return [p for unit in self.units.values() for p in unit.values()]
+
+
+def _is_inside(name: str, root: str) -> bool:
+    return root in ('', name) or name.startswith(root + '.')
+
+
+def _check_unit(model: nn.Module, root: str) -> None:
+    """Refuse units in which images depend on each other, or that run again later."""
+    unit = model.get_submodule(root)
+    for name, module in unit.named_modules():
+        full = '.'.join(filter(None, (root, name)))
+        if isinstance(module, _BatchNorm) and module is not unit:
+            raise NotImplementedError(
+                f'{root!r} ({type(unit).__name__}) has parameters of its own and the '
+                f'batch norm {full!r} inside, so it can not be routed by class: name '
+                'its submodules in optim_wrapper.perturb instead.'
+            )
+    around = root.split('.')
+    names = {'.'.join(around[:depth]) for depth in range(len(around))}
+    names.update('.'.join(filter(None, (root, n))) for n, _ in unit.named_modules())
+    for name in sorted(names):
+        module = model.get_submodule(name)
+        if getattr(module, 'with_cp', False) or 'forward' in vars(module):
+            raise NotImplementedError(
+                f'{name!r} ({type(module).__name__}) uses activation checkpointing, '
+                'which runs it again after the perturbation is gone: switch it off '
+                '(with_cp, activation_checkpointing) or leave it out of '
+                'optim_wrapper.perturb.'
+            )
+
+
+def _others(module: nn.Module, name: str, roots: List[str]) -> Iterator[nn.Module]:
+    """Largest submodules without a unit; lists of modules are never called."""
+    for key, child in module.named_children():
+        path = f'{name}.{key}' if name else key
+        if path in roots:
+            continue
+        holds_unit = any(_is_inside(root, path) for root in roots)
+        if holds_unit or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
+            yield from _others(child, path, roots)
+        else:
+            yield child
