@@ -3,14 +3,13 @@
 
 from .characteristic_radius import characteristic_radius, perturbation_norm
 from .class_norms import class_norms
-from .class_routing import ClassRouting, ClassRoutingError, routed_forward
+from .class_routing import ClassRouting, routed_forward
 from .linear_class_gradients import LinearClassGradients
 from .random_direction import random_linear_products
 from .sam_perturbation import sam_perturbation
 
 __all__ = [
     'ClassRouting',
-    'ClassRoutingError',
     'LinearClassGradients',
     'characteristic_radius',
     'class_norms',

@@ -12,10 +12,10 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
     Implements Eq. 8-11 of `Class-Conditional Sharpness-Aware Minimization for Deep
     Long-Tailed Recognition <https://openaccess.thecvf.com/content/CVPR2023/html/
     Zhou_Class-Conditional_Sharpness-Aware_Minimization_for_Deep_Long-Tailed_Recognition
-    _CVPR_2023_paper.html>`_ for a classifier whose last layer is linear. With
-    :math:`w` the perturbed parameters (:math:`k` of them), :math:`n_c` the training
-    images of class c, and :math:`g_c` the gradient of the mean loss of class c's
-    :math:`B_c` images in the batch:
+    _CVPR_2023_paper.html>`_ for MMPretrain's classifiers. With :math:`w` the perturbed
+    parameters (:math:`k` of them), :math:`n_c` the training images of class c, and
+    :math:`g_c` the gradient of the mean loss of class c's :math:`B_c` images in the
+    batch:
 
     .. math::
         \rho_c &= \sqrt{\|w\| / (2 \|g_c\|)} \; k^{-1/4} (n_c - 1)^{-1/4} \\
@@ -23,13 +23,15 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
         \nabla &= (1 - p) \nabla L(w) + p \sum_c \omega_c \nabla L_c(w + \epsilon_c)
 
     Models, loops, runners, gradient clipping and accumulation, and DDP stay as they
-    are. Under DDP each rank uses the class gradients of its own images.
+    are. If the perturbed parameters are those of one linear layer in the head, a step
+    costs what it costs with SGD (closed form); any other part of the network is looked
+    at twice, routed by class. ``docs/ccsam.md`` derives both.
 
     Args:
         optimizer (Optimizer): Optimizer used to update model parameters.
         perturb (str | Sequence[str]): Prefixes of the names of the perturbed
-            parameters, which must be those of one linear layer inside the head.
-            Defaults to ``'head'``.
+            parameters, such as ``['backbone.layer4.2', 'head']``; ``''`` is
+            everything. Defaults to ``'head'``.
         rho_scale (float): Factor :math:`s` on Eq. 8; 0 gives plain SGD's gradient.
             Defaults to 1.0, the literal Eq. 8.
         max_relative_norm (float, optional): Upper bound of
@@ -44,8 +46,8 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
             in the batch the same weight. Defaults to ``'sample'``.
         perturbed_weight (float): :math:`p`; below 1 mixes in the clean loss.
             Defaults to 1.0, Eq. 11.
-        sync_classes (bool): Whether class gradients are those of all ranks' images.
-            Defaults to False.
+        sync_classes (bool): Whether class gradients are those of all ranks' images;
+            otherwise each rank uses those of its own. Defaults to False.
         class_counts (Sequence[int], optional): :math:`n_c`. Defaults to None, the
             ``class_counts`` in the training data set's ``metainfo``.
         **kwargs: Other arguments of :class:`mmengine.optim.OptimWrapper`, such as

@@ -9,7 +9,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ccsam_mm.sharpness import ClassRouting, ClassRoutingError, routed_forward
+from ccsam_mm.sharpness import ClassRouting, routed_forward
+from ccsam_mm.sharpness.class_routing import ClassRoutingError
 
 from .buffer_snapshot import BufferSnapshot
 from .random_state import RandomState
