@@ -12,6 +12,7 @@ from ccsam_mm.sharpness import ClassRouting, perturbation_norm
 
 from .class_counts import training_class_counts
 from .closed_form import perturbed_logits
+from .last_perturbation import LastPerturbation
 from .options import check_options, is_number
 from .perturbed_part import (
     check_classifier,
@@ -62,6 +63,12 @@ class CCSAMMixin:
         self._looks: Union[TwoLooks, RoutedLooks, None] = None
         self._perturbed: List[nn.Parameter] = []
         self._counts: Optional[Tensor] = None
+        self._last: Optional[LastPerturbation] = None
+
+    @property
+    def last_perturbation(self) -> Optional[LastPerturbation]:
+        """Perturbations of this rank's last training forward; None before any."""
+        return self._last
 
     def initialize_count_status(self, model: nn.Module, *args, **kwargs) -> None:
         """Find the perturbed layer now: a wrong config costs no training time."""
@@ -145,8 +152,10 @@ class CCSAMMixin:
         counts = None
         if self.radius == 'characteristic':
             counts = self._class_counts(classes.device)[classes]
-        return perturbation_norm(
-            torch.stack([p.to(norms.dtype).norm() for p in self._perturbed]).norm(),
+        parts = [p.to(norms.dtype).norm() for p in self._perturbed]
+        weight_norm = torch.stack(parts).norm()
+        lengths = perturbation_norm(
+            weight_norm,
             norms,
             sum(p.numel() for p in self._perturbed),
             counts,
@@ -154,6 +163,9 @@ class CCSAMMixin:
             max_relative_norm=self.max_relative_norm,
             radius=self.radius,
         )
+        # References only: whoever asks pays for the copy to the CPU.
+        self._last = LastPerturbation(classes, norms, lengths, weight_norm)
+        return lengths
 
     def _join(self, first: Dict, second: Dict) -> Dict:
         """Losses of the second look beside the other entries of the first."""
