@@ -28,6 +28,8 @@ custom_hooks = [
     dict(type='CheckFiniteHook'),
     # seed every epoch by itself, so that a resumed run equals an undisturbed one.
     dict(type='EpochSeedHook'),
+    # log how far CC-SAM perturbs classes with many, a medium number and few images.
+    dict(type='PerturbationLogHook'),
 ]
 
 # configure environment

@@ -3,11 +3,13 @@ from .check_finite_hook import CheckFiniteHook
 from .class_counts_hook import ClassCountsHook
 from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 from .load_stage1_hook import LoadStage1Hook
+from .perturbation_log_hook import PerturbationLogHook
 
 __all__ = [
     'CheckFiniteHook',
     'ClassCountsHook',
     'EpochSeedHook',
     'LoadStage1Hook',
+    'PerturbationLogHook',
     'epoch_worker_init_fn',
 ]

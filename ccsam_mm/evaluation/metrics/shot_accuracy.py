@@ -8,6 +8,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, print_log
 from mmpretrain.registry import METRICS
 
+from ccsam_mm.evaluation.shot_groups import shot_groups
+
 
 @METRICS.register_module()
 class ShotAccuracy(BaseMetric):
@@ -140,23 +142,13 @@ class ShotAccuracy(BaseMetric):
             ``medium`` and ``few`` that have tested classes, in percent.
         """
         _check_shot_rule(shot_rule)
-        counts = np.asarray(class_counts)
-        if shot_rule == 'strict':
-            many, few = counts > 100, counts < 20
-        else:
-            many, few = counts >= 100, counts <= 20
-        accuracy = ShotAccuracy.class_accuracy(pred, target, len(counts))
+        accuracy = ShotAccuracy.class_accuracy(pred, target, len(class_counts))
         tested = ~np.isnan(accuracy)
-        groups = {
-            'class_mean': tested,
-            'many': tested & many,
-            'medium': tested & ~many & ~few,
-            'few': tested & few,
-        }
+        groups = {'class_mean': tested, **shot_groups(class_counts, shot_rule)}
         metrics = {'top1': 100 * float(np.mean(np.equal(pred, target)))}
         for name, group in groups.items():
-            if group.any():
-                metrics[name] = float(accuracy[group].mean())
+            if (tested & group).any():
+                metrics[name] = float(accuracy[tested & group].mean())
         return metrics
 
     @staticmethod

@@ -1,0 +1,122 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+from typing import Dict, Optional
+
+import numpy as np
+from mmengine.hooks import Hook, LoggerHook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from ccsam_mm.engine.optim_wrappers.ccsam_mixin import CCSAMMixin
+from ccsam_mm.engine.optim_wrappers.class_counts import training_class_counts
+from ccsam_mm.engine.optim_wrappers.last_perturbation import LastPerturbation
+from ccsam_mm.evaluation import shot_groups
+
+
+@HOOKS.register_module()
+class PerturbationLogHook(Hook):
+    r"""Log how far ``CCSAMOptimWrapper`` perturbs the classes of a batch.
+
+    Where MMEngine logs, this hook looks at the last perturbation and adds scalars,
+    which go to the log line and to every visualizer. Means are over the classes of this
+    rank's batch, each counted once:
+
+    - ``relative_norm/many|medium|few``: :math:`\|\epsilon_c\| / \|w\|`;
+    - ``class_gradient/many|medium|few``: :math:`\|g_c\|`;
+    - ``capped_classes``: the share of classes at ``max_relative_norm``, if that is set.
+
+    The groups are those of :class:`ShotAccuracy`'s strict rule. A group without a class
+    in the batch gets no new value, so the log repeats its last one. The clean and the
+    perturbed loss are in the log anyway, as ``clean_objective`` and ``loss``. Other
+    optimizer wrappers are left alone, and between two logs this hook costs nothing.
+
+    Args:
+        interval (int, optional): Look every so many iterations of an epoch, and at its
+            last one. Defaults to None, the interval of MMEngine's ``LoggerHook``.
+
+    Examples:
+        >>> from mmpretrain.registry import HOOKS
+        >>> import ccsam_mm
+        >>> HOOKS.build(dict(type='PerturbationLogHook', interval=50)).interval
+        50
+    """
+
+    # Before LoggerHook, which reads the message hub.
+    priority = 'NORMAL'
+
+    def __init__(self, interval: Optional[int] = None):
+        if interval is not None and interval < 1:
+            raise ValueError(
+                f'interval={interval}: set interval of PerturbationLogHook to a number '
+                "of iterations >= 1, or leave it out to follow LoggerHook's."
+            )
+        self.interval = interval
+
+    def before_train(self, runner: Runner) -> None:
+        """Group the classes, and find the interval.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        self._is_at_work = isinstance(runner.optim_wrapper, CCSAMMixin)
+        if self._is_at_work:
+            counts = training_class_counts(
+                type(self).__name__, runner.optim_wrapper.class_counts, None
+            )
+            self._groups = shot_groups(counts.numpy())
+            loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
+            default = loggers[0].interval if loggers else 1
+            self._interval = self.interval or default
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Optional[dict] = None,
+        outputs: Optional[dict] = None,
+    ) -> None:
+        """Write the scalars if it is time.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): The index of the current batch in the train loop.
+            data_batch (dict, optional): Data from the data loader. Defaults to
+                None.
+            outputs (dict, optional): Outputs from the model. Defaults to None.
+        """
+        if not self._is_at_work or not (
+            self.every_n_inner_iters(batch_idx, self._interval)
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)
+        ):
+            return
+        wrapper = runner.optim_wrapper
+        last = wrapper.last_perturbation
+        if last is not None:
+            scalars = _summary(last, self._groups, wrapper.max_relative_norm)
+            for name, value in scalars.items():
+                runner.message_hub.update_scalar(f'train/{name}', value)
+
+
+def _summary(
+    last: LastPerturbation, groups: Dict[str, np.ndarray], cap: Optional[float]
+) -> Dict[str, float]:
+    """Scalars by name.
+
+    No name holds 'loss' or 'grad_norm', of which MMEngine shows a moving average: that
+    of ten looks would reach back over many iterations.
+    """
+    classes, once = np.unique(last.classes.cpu().numpy(), return_index=True)
+    norms = last.grad_norms.cpu().double().numpy()[once]
+    relative = (last.lengths / last.weight_norm).cpu().double().numpy()[once]
+    # JSON knows no infinity: a gradient that overflowed in mixed precision is left out.
+    is_finite = np.isfinite(norms) & np.isfinite(relative)
+    scalars = {}
+    for name, group in groups.items():
+        chosen = is_finite & group[classes]
+        if chosen.any():
+            scalars[f'relative_norm/{name}'] = float(relative[chosen].mean())
+            scalars[f'class_gradient/{name}'] = float(norms[chosen].mean())
+    if cap is not None and is_finite.any():
+        # The product that made the cap, in the same precision: equality is exact.
+        is_capped = (last.lengths >= cap * last.weight_norm).cpu().numpy()[once]
+        scalars['capped_classes'] = float(is_capped[is_finite].mean())
+    return scalars

@@ -1,0 +1,33 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Which classes have many, a medium number and few training images."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def shot_groups(
+    class_counts: Sequence[int], shot_rule: str = 'strict'
+) -> dict[str, np.ndarray]:
+    """Group the classes by their number of training images.
+
+    Args:
+        class_counts (Sequence[int]): Training images of each of K classes.
+        shot_rule (str): 'strict': many > 100, medium 20..100, few < 20; 'inclusive':
+            many >= 100, medium 21..99, few <= 20. Defaults to 'strict'.
+
+    Returns:
+        dict[str, np.ndarray]: Masks of shape ``(K, )`` of ``many``, ``medium`` and
+        ``few``; each class is in one of them.
+
+    Examples:
+        >>> from ccsam_mm.evaluation import shot_groups
+        >>> shot_groups([500, 60, 4])['medium']
+        array([False,  True, False])
+    """
+    counts = np.asarray(class_counts)
+    if shot_rule == 'strict':
+        many, few = counts > 100, counts < 20
+    else:
+        many, few = counts >= 100, counts <= 20
+    return dict(many=many, medium=~many & ~few, few=few)
