@@ -142,8 +142,10 @@ class LongTailed:
         self._ori_indices = indices
         self._inner_indices = indices
         if len(indices) < len(self.dataset) and isinstance(self.dataset, BaseDataset):
-            # A real subset, so that the refetch after a broken image stays in it.
-            self.dataset = self.dataset.get_subset(indices.tolist())
+            # A real subset, so that the refetch after a broken image stays in it. Not
+            # `get_subset`, whose memo outlives the call and mixes up data sets.
+            self.dataset = copy.copy(self.dataset)
+            self.dataset.get_subset_(indices.tolist())
             self._inner_indices = np.arange(len(indices))
 
     @force_full_init

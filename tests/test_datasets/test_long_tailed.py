@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.dataset import RepeatDataset
+from mmengine.dataset import BaseDataset, RepeatDataset
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
@@ -75,6 +75,19 @@ def test_step_and_seed(toy):
     assert step.metainfo['class_counts'] == [20, 2, 2]
     other = LongTailed(toy(LABELS), imbalance_ratio=10, imbalance_type='step', seed=1)
     assert [d['img'] for d in step] != [d['img'] for d in other]
+
+
+def test_data_sets_are_not_mixed_up(toy):
+    """MMEngine's `get_subset` remembers the ids of objects that are long gone."""
+    memo = (BaseDataset._copy_without_annotation.__defaults__ or ({},))[0]
+    dataset = toy(LABELS)
+    memo[id(dataset.pipeline)] = 'something else'
+    try:
+        wrapped = LongTailed(dataset, imbalance_ratio=10)
+    finally:
+        memo.clear()
+    assert len(wrapped) < len(dataset) == len(LABELS)
+    assert wrapped[0]['img'] in range(len(LABELS))
 
 
 def test_a_small_class_keeps_all_that_it_has(toy):
