@@ -18,9 +18,10 @@ class LoadStage1Hook(Hook):
     directory of stage 2, then in ``work_dirs``. Validation and test are left alone.
 
     Args:
-        stage1 (str, optional): The name of the stage-1 config, or a work directory or
-            a checkpoint of stage 1. If None, the name of the running config with
-            ``_stage2`` replaced by ``_stage1``. Defaults to None.
+        stage1 (str, optional): The name of the stage-1 config, its path from the folder
+            of the running config (with ``.py``), or a work directory or a checkpoint of
+            stage 1. If None, the name of the running config with ``_stage2`` replaced
+            by ``_stage1``. Defaults to None.
         work_dir (str, optional): The only folder to look for the work directory of
             stage 1. Defaults to None.
 
@@ -35,6 +36,8 @@ class LoadStage1Hook(Hook):
     def __init__(self, stage1: Optional[str] = None, work_dir: Optional[str] = None):
         self.stage1 = stage1
         self.work_dir = work_dir
+        self._is_config = stage1 is not None and stage1.endswith('.py')
+        self._is_path = stage1 is not None and not self._is_config
         self._found = None
 
     def before_run(self, runner: Runner) -> None:
@@ -78,7 +81,7 @@ class LoadStage1Hook(Hook):
 
     def _find(self, runner: Runner) -> str:
         """Path of stage 1's checkpoint."""
-        if self.stage1 is not None and osp.isfile(self.stage1):
+        if self._is_path and osp.isfile(self.stage1):
             return self.stage1
         places = self._places(runner)
         for place in places:
@@ -98,7 +101,7 @@ class LoadStage1Hook(Hook):
             return [osp.abspath(osp.join(self.work_dir, name))]
         parent, own = osp.split(runner.work_dir)
         places = [osp.join(parent, name), osp.abspath(osp.join('work_dirs', name))]
-        if self.stage1 is not None and osp.dirname(self.stage1):
+        if self._is_path and osp.dirname(self.stage1):
             places = [osp.abspath(self.stage1)]
         elif self.stage1 is None and '_stage2' in own:
             places.insert(0, osp.join(parent, own.replace('_stage2', '_stage1')))
@@ -107,7 +110,7 @@ class LoadStage1Hook(Hook):
     def _name(self, runner: Runner) -> str:
         """Name of the stage-1 config, without folder and suffix."""
         if self.stage1 is not None:
-            return osp.basename(osp.normpath(self.stage1))
+            return _without_suffix(osp.basename(osp.normpath(self.stage1)))
         own = osp.basename(runner.cfg.filename or runner.work_dir)
         if '_stage2' not in own:
             raise ValueError(
@@ -120,8 +123,9 @@ class LoadStage1Hook(Hook):
     def _command(self, runner: Runner, work_dir: str) -> str:
         """What to type to train stage 1."""
         name = self._name(runner)
-        config = osp.join(osp.dirname(runner.cfg.filename or ''), f'{name}.py')
-        command = f'python tools/train.py {_shortest(config)}'
+        config = self.stage1 if self._is_config else f'{name}.py'
+        config = osp.join(osp.dirname(runner.cfg.filename or ''), config)
+        command = f'python tools/train.py {_shortest(osp.normpath(config))}'
         if osp.abspath(work_dir) != osp.abspath(osp.join('work_dirs', name)):
             command += f' --work-dir {_shortest(work_dir)}'
         return command

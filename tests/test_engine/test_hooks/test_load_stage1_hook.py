@@ -66,7 +66,9 @@ def test_moved_work_dir(make_runner, repository):
     assert_loaded(runner, repository / 'copy/digits_stage1/epoch_2.pth')
 
 
-@pytest.mark.parametrize('stage1', ['first', 'out/first', 'out/first/epoch_2.pth'])
+@pytest.mark.parametrize(
+    'stage1', ['first', '../ce/first.py', 'out/first', 'out/first/epoch_2.pth']
+)
 def test_stage1_by_name_work_dir_or_checkpoint(make_runner, repository, stage1):
     make_runner('out/first').train()
     runner = train_stage2(make_runner, 'out/second', dict(HOOK, stage1=stage1))
@@ -113,6 +115,11 @@ def test_missing_stage_1_names_the_command(make_runner, repository):
         train_stage2(make_runner, 'out/digits_stage2')
     assert f'{repository}/out/digits_stage1 or {place}' in str(error.value)
     assert 'digits_stage1.py --work-dir out/digits_stage1` first' in str(error.value)
+    with pytest.raises(FileNotFoundError) as error:
+        hook = dict(HOOK, stage1='../ce/digits.py')
+        train_stage2(make_runner, 'work_dirs/digits_stage2', hook)
+    assert f'not found in {repository}/work_dirs/digits: run' in str(error.value)
+    assert 'tools/train.py ce/digits.py` first' in str(error.value)
 
 
 def test_config_without_stage2_in_its_name(make_runner, repository):
