@@ -29,6 +29,7 @@ def fake_data(tmp_path_factory):
         ('fashion_mnist_lt', (64, 1, 28, 28), [200, 2]),
         ('cifar10_lt', (64, 3, 32, 32), [200, 2]),
         ('cifar100_lt', (64, 3, 32, 32), [200, 2]),
+        ('places_lt', (16, 3, 224, 224), [3, 1]),
     ],
 )
 def test_loads_batches(fake_data, name, shape, first_and_last):
@@ -51,5 +52,5 @@ def test_loads_batches(fake_data, name, shape, first_and_last):
     assert metric.per_class
     for loader, training in ((train, True), (val, False)):
         inputs = preprocess(next(iter(loader)), training)['inputs']
-        assert tuple(inputs.shape) == shape
+        assert tuple(inputs.shape) == (loader.batch_size, *shape[1:])
         assert abs(inputs.mean()) < 1 and 0.5 < inputs.std() < 2

@@ -1,0 +1,12 @@
+# Cross entropy on Places-LT (4980 .. 5 images per class), ResNet-152.
+#   python tools/train.py configs/baselines/ce/places_lt_r152_ce.py
+#   bash tools/dist_train.sh configs/baselines/ce/places_lt_r152_ce.py 8
+# Checked: builds and steps; not run at full length.
+_base_ = [
+    '../../_base_/models/resnet152.py',
+    '../../_base_/datasets/places_lt.py',
+    '../../_base_/schedules/places_lt_30e.py',
+    '../../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=365))
