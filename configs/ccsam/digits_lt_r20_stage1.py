@@ -12,3 +12,6 @@ _base_ = [
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, max_relative_norm=0.1
 )
+
+# The schedule's lr at this data set's batch size.
+auto_scale_lr = dict(base_batch_size=32)

@@ -15,3 +15,6 @@ model = dict(
 )
 
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))
+
+# The schedule's lr at this data set's batch size.
+auto_scale_lr = dict(base_batch_size=32)

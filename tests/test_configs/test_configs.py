@@ -110,6 +110,14 @@ def test_leaf_says_what_it_is(config):
     assert any(line.startswith('# Checked: ') for line in head)
 
 
+@pytest.mark.parametrize('config', CONFIGS)
+def test_lr_is_meant_for_the_configured_batch_size(config):
+    """`--auto-scale-lr` changes nothing on as many GPUs as the config is for."""
+    cfg = Config.fromfile(REPO / config)
+    gpus = 8 if 'places' in config else 1
+    assert cfg.auto_scale_lr.base_batch_size == gpus * cfg.train_dataloader.batch_size
+
+
 def test_config_names_are_unique():
     """MIM finds a config by its base name."""
     names = [Path(config).name for config in CONFIGS]

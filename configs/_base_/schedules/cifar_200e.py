@@ -1,4 +1,4 @@
-# Stage 1 on CIFAR-LT and Digits-LT: 200 epochs at a total batch size of 64.
+# Stage 1 on CIFAR-LT and Digits-LT: 200 epochs, for a total batch size of 64 (CIFAR).
 # optimizer
 optim_wrapper = dict(
     type='OptimWrapper',

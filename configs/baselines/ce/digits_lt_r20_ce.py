@@ -7,3 +7,6 @@ _base_ = [
     '../../_base_/schedules/cifar_200e.py',
     '../../_base_/default_runtime.py',
 ]
+
+# The schedule's lr at this data set's batch size.
+auto_scale_lr = dict(base_batch_size=32)
