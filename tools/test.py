@@ -18,6 +18,9 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
+METRICS_SUFFIXES = ('.json', '.yml', '.yaml', '.pkl', '.pickle')
+PREDICTIONS_SUFFIXES = ('.pkl', '.pickle')
+
 
 def parse_args():
     parser = argparse.ArgumentParser(description='Test (and eval) a model')
@@ -66,6 +69,16 @@ def parse_args():
     args = parser.parse_args()
     if args.out is None and args.out_item is not None:
         parser.error('--out-item needs --out, the file to write to.')
+    if args.out is not None:
+        # MMEngine would say so after the test, or not how to go on.
+        if args.out_item == 'metrics':
+            suffixes, other = METRICS_SUFFIXES, ''
+        else:
+            suffixes, other = PREDICTIONS_SUFFIXES, ' (for metrics: --out-item metrics)'
+        if not args.out.endswith(suffixes):
+            parser.error(
+                f'--out {args.out}: name a {" or ".join(suffixes)} file{other}.'
+            )
     return args
 
 
@@ -130,6 +143,7 @@ def main():
     metrics = runner.test()
     if args.out and args.out_item == 'metrics':
         master_only(mmengine.dump)(metrics, args.out)
+    del runner
     leave_process_group()
 
 

@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """What train.py and test.py share: MMPretrain's options and the way to a runner."""
 
+import gc
 import os
 import os.path as osp
 import sys
@@ -106,6 +107,11 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def leave_process_group() -> None:
-    """End a process group in order, or PyTorch complains about it."""
+    """End a process group in order, when its runner is out of use.
+
+    Gloo's threads live as long as a model that is wrapped with their group, and one
+    that still lets go of a tensor while Python ends aborts the process.
+    """
     if torch.distributed.is_initialized():
+        gc.collect()  # a runner and its parts refer to each other
         torch.distributed.destroy_process_group()

@@ -3,6 +3,7 @@
 
 import argparse
 import inspect
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_no_workers_never_persist(merged):
 
 def test_auto_scale_lr(merged, tmp_path):
     cfg = merged('train', DIGITS, '--auto-scale-lr')
-    assert cfg.auto_scale_lr == dict(base_batch_size=64, enable=True)
+    assert cfg.auto_scale_lr == dict(base_batch_size=32, enable=True)
     config = tmp_path / 'plain.py'
     config.write_text("model = dict(type='ImageClassifier')")
     with pytest.raises(ValueError, match=r'auto_scale_lr=dict\(base_batch_size=\.\.\.'):
@@ -149,6 +150,21 @@ def test_out_item_needs_out(merged, capsys):
     with pytest.raises(SystemExit):
         merged('test', DIGITS, 'epoch_1.pth', '--out-item', 'metrics')
     assert '--out-item needs --out' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'options, advice',
+    [
+        (['m.txt', '--out-item', 'metrics'], r'm\.txt: name a \.json or'),
+        (['m.json'], r'm\.json: name a \.pkl or .* file \(for metrics: --out-item'),
+    ],
+)
+def test_out_of_an_unknown_kind_is_refused_before_the_test(
+    merged, capsys, options, advice
+):
+    with pytest.raises(SystemExit):
+        merged('test', DIGITS, 'epoch_1.pth', '--out', *options)
+    assert re.search(advice, capsys.readouterr().err)
 
 
 def test_show_without_hook_is_one_sentence(merged, tmp_path):

@@ -103,6 +103,24 @@ def test_two_cpu_processes_test_like_one(tmp_path, type_in):
     assert len(one['accuracy/per_class']) == 10
 
 
+@pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='Linux tells threads')
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_no_thread_of_gloo_outlives_the_tool(type_in, checkpoint, tool):
+    """One that lets go of a tensor while Python ends would abort the process."""
+    script = (
+        'import glob, runpy, sys\n'
+        f"sys.path.insert(0, '{TOOLS}')\n"
+        f"runpy.run_path('{TOOLS / tool}.py', run_name='__main__')\n"
+        "names = [open(path).read() for path in glob.glob('/proc/self/task/*/comm')]\n"
+        "print('threads:', [name for name in names if 'gloo' in name])"
+    )
+    more = (checkpoint,) if tool == 'test' else ()
+    rank = dict(RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
+    log = type_in(sys.executable, '-c', script, STAGE1, *more, '--launcher', 'pytorch',
+                  *tiny(1), **rank).stdout  # fmt: skip
+    assert log.splitlines()[-1] == 'threads: []'
+
+
 def test_stages_run_and_are_reused(tmp_path, type_in):
     bash = ('bash', TOOLS / 'train_stages.sh', PREFIX, *tiny(1))
     log = type_in(*bash).stdout
