@@ -11,6 +11,7 @@ from mmengine.evaluator import DumpResults
 from tool_utils import (
     add_common_args,
     build_runner,
+    check_data,
     leave_process_group,
     load_config,
     merge_cfg_options,
@@ -137,6 +138,7 @@ def merge_args(cfg, args):
 def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
+    check_data(cfg, ('test_dataloader',))
     runner = build_runner(cfg)
     if args.out and args.out_item != 'metrics':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))

@@ -16,6 +16,8 @@ from mmengine.config import Config, ConfigDict, DictAction  # noqa: E402
 from mmengine.device import get_device  # noqa: E402
 from mmengine.registry import RUNNERS  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
+from mmpretrain.datasets import CustomDataset  # noqa: E402
+from mmpretrain.registry import DATASETS  # noqa: E402
 
 import ccsam_mm  # noqa: E402, F401  (registers everything, also for plain configs)
 from ccsam_mm import compat  # noqa: E402
@@ -96,6 +98,42 @@ def merge_cfg_options(cfg: Config, args) -> None:
         # PyTorch refuses workers that persist where there are none.
         if (cfg.get(field) or {}).get('num_workers') == 0:
             cfg[field].persistent_workers = False
+
+
+def check_data(cfg: Config, fields) -> None:
+    """Refuse data loaders whose images or lists are not where the config says.
+
+    MMPretrain's classes for folders and lists never download, and would only give the
+    operating system's error.
+    """
+    for field in fields:
+        if cfg.get(field) is not None:
+            _check_dataset(cfg[field].get('dataset'), f'{field}.dataset')
+
+
+def _check_dataset(dataset, key: str) -> None:
+    """Check the config of a data set and, before it, of what it wraps."""
+    if isinstance(dataset, (list, tuple)):
+        for i, part in enumerate(dataset):
+            _check_dataset(part, f'{key}.{i}')
+    if not isinstance(dataset, dict):
+        return
+    for inner in ('dataset', 'datasets', 'reference'):
+        _check_dataset(dataset.get(inner), f'{key}.{inner}')
+    kind = dataset.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(kind, type) and issubclass(kind, CustomDataset)):
+        return
+    root = dataset.get('data_root') or ''
+    for name in ('data_root', 'ann_file', 'data_prefix'):
+        path = dataset.get(name)
+        if isinstance(path, str) and path and '://' not in root + path:
+            path = osp.expanduser(osp.join('' if name == 'data_root' else root, path))
+            if not osp.exists(path):
+                raise FileNotFoundError(
+                    f"'{path}' does not exist: put the data there, or set "
+                    f'{key}.{name} to where it is.'
+                )
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -6,6 +6,7 @@ import argparse
 from tool_utils import (
     add_common_args,
     build_runner,
+    check_data,
     leave_process_group,
     load_config,
     merge_cfg_options,
@@ -91,6 +92,7 @@ def merge_args(cfg, args):
 def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
+    check_data(cfg, ('train_dataloader', 'val_dataloader'))
     build_runner(cfg).train()
     leave_process_group()
 

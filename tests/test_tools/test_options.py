@@ -174,6 +174,39 @@ def test_show_without_hook_is_one_sentence(merged, tmp_path):
         merged('test', config, 'epoch_1.pth', '--show')
 
 
+def check_folder(load_tool, **changes):
+    data = dict(type='CustomDataset', **changes)
+    wrapped = dict(type='LongTailed', dataset=data)
+    for dataset in (data, wrapped):
+        cfg = Config(dict(train_dataloader=dict(dataset=dataset), val_dataloader=None))
+        load_tool('tool_utils').check_data(cfg, ('train_dataloader', 'val_dataloader'))
+
+
+def test_missing_data_names_path_and_key(load_tool, tmp_path):
+    (tmp_path / 'train').mkdir()
+    check_folder(load_tool, data_root=str(tmp_path), data_prefix='train')
+    check_folder(load_tool, data_root='s3://bucket/images')
+    for key, path in dict(data_root='no', data_prefix='no', ann_file='no.txt').items():
+        changes = {'data_root': str(tmp_path), key: path}
+        with pytest.raises(
+            FileNotFoundError, match=rf"{path}' .*set train_dataloader\.dataset\.{key}"
+        ):
+            check_folder(load_tool, **changes)
+
+
+def test_missing_data_is_found_inside_wrappers(load_tool):
+    data = dict(type='CustomDataset', data_root='no')
+    outer = dict(type='LongTailed', reference=data)
+    for loader, key in (
+        (dict(type='LongTailed', dataset=data), 'dataset.dataset'),
+        (dict(type='ConcatDataset', datasets=[data]), r'dataset\.datasets\.0'),
+        (dict(type='RepeatDataset', dataset=outer), 'dataset.dataset.reference'),
+    ):
+        cfg = Config(dict(test_dataloader=dict(dataset=loader)))
+        with pytest.raises(FileNotFoundError, match=f'{key}.data_root'):
+            load_tool('tool_utils').check_data(cfg, ('test_dataloader',))
+
+
 @pytest.mark.skipif(
     'pkg_resources' not in inspect.getsource(package_utils),
     reason='the maintained fork does without',
