@@ -3,7 +3,7 @@ import os.path as osp
 from typing import List, Optional
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.registry import HOOKS
 
 from .utils import is_about_to_train, last_checkpoint
@@ -56,6 +56,8 @@ class LoadStage1Hook(Hook):
         # resume=True would continue stage 1 itself.
         runner._load_from = self._found
         runner._resume = False
+        if isinstance(runner, FlexibleRunner):  # has loaded before it called hooks
+            runner.load_checkpoint(self._found)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Warn if stage 1 was not finished.

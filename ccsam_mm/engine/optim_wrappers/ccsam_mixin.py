@@ -18,6 +18,8 @@ from .perturbed_part import (
     check_classifier,
     find_linear_classifier,
     matching_parameters,
+    refuse_checkpointing,
+    refuse_nested_wrappers,
     unwrap_model,
 )
 from .routed_looks import RoutedLooks
@@ -92,12 +94,14 @@ class CCSAMMixin:
         """The closed form where it applies, else the class-routed forward."""
         model = unwrap_model(model)
         if self._looks is None or self._looks.model is not model:
+            refuse_nested_wrappers(model, 'CCSAMOptimWrapper')
             check_classifier(model)
             names = matching_parameters(model, self.perturb)
             self._perturbed = [model.get_parameter(name) for name in names]
             self._counts = None
             classifier = find_linear_classifier(model, names)
             if classifier is not None:
+                refuse_checkpointing(model, classifier.name)
                 self._looks = TwoLooks(classifier, self._perturbed_logits, self._join)
             else:
                 part = RoutedPart.from_names(model, names)

@@ -31,6 +31,34 @@ def unwrap_model(model: nn.Module, wrapper: str = 'CCSAMOptimWrapper') -> nn.Mod
     )
 
 
+def refuse_nested_wrappers(model: nn.Module, wrapper: str) -> None:
+    """Refuse a model of which parts are wrapped, each with a forward of its own."""
+    parts = [module for module in model.modules() if is_model_wrapper(module)]
+    if parts:
+        raise TypeError(
+            f'{wrapper} can not look twice at a model that holds a '
+            f'{type(parts[0]).__name__}: wrap the whole model in '
+            'MMDistributedDataParallel (remove `model_wrapper_cfg` from the config).'
+        )
+
+
+def refuse_checkpointing(model: nn.Module, name: str) -> None:
+    """Refuse activation checkpointing of a module, of its parts and around it."""
+    path = name.split('.')
+    names = {'.'.join(path[:depth]) for depth in range(len(path))}
+    parts = model.get_submodule(name).named_modules(prefix=name)
+    for name in sorted(names.union(part for part, _ in parts)):
+        module = model.get_submodule(name)
+        # MMEngine's activation_checkpointing replaces the forward.
+        if getattr(module, 'with_cp', False) or 'forward' in vars(module):
+            raise NotImplementedError(
+                f'{name!r} ({type(module).__name__}) uses activation checkpointing, '
+                'which runs it again after the perturbation is gone: switch it off '
+                '(with_cp, activation_checkpointing) or leave it out of '
+                'optim_wrapper.perturb.'
+            )
+
+
 def check_classifier(model: nn.Module) -> None:
     """Refuse models without the arguments of MMPretrain's classifiers."""
     needed = ('inputs', 'data_samples', 'mode')

@@ -130,8 +130,9 @@ class _Pass:
         for name in self.part.units:
             if name not in self.ran:
                 raise RuntimeError(
-                    f'{name!r} did not run in the forward, so CCSAMOptimWrapper can '
-                    'not perturb it: leave it out of optim_wrapper.perturb.'
+                    f'{name!r} did not run with gradients in the forward, so '
+                    'CCSAMOptimWrapper can not perturb it: leave it out of '
+                    'optim_wrapper.perturb, or switch off activation checkpointing.'
                 )
         if self.versions != self._versions():
             raise RuntimeError(
@@ -186,7 +187,8 @@ class _Pass:
             if self.versions is None:
                 self.versions = self._versions()
             inside = True
-            self.ran.add(name)
+            if torch.is_grad_enabled():
+                self.ran.add(name)
             try:
                 return routed_forward(unit, weights, self.routing, args, kwargs)
             except ClassRoutingError as error:

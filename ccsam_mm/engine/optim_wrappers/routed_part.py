@@ -6,6 +6,8 @@ from typing import Dict, Iterator, List, NamedTuple
 import torch.nn as nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .perturbed_part import refuse_checkpointing
+
 
 class RoutedPart(NamedTuple):
     """The perturbed part of a model, in units that are routed by class."""
@@ -28,6 +30,7 @@ class RoutedPart(NamedTuple):
         units = {}
         for root in roots:
             _check_unit(model, root)
+            refuse_checkpointing(model, root)
             inside = [name for name in names if _is_inside(name, root)]
             units[root] = {
                 name[len(root) + 1 if root else 0 :]: model.get_parameter(name)
@@ -45,7 +48,7 @@ def _is_inside(name: str, root: str) -> bool:
 
 
 def _check_unit(model: nn.Module, root: str) -> None:
-    """Refuse units in which images depend on each other, or that run again later."""
+    """Refuse units in which images depend on each other."""
     unit = model.get_submodule(root)
     for name, module in unit.named_modules():
         full = '.'.join(filter(None, (root, name)))
@@ -54,18 +57,6 @@ def _check_unit(model: nn.Module, root: str) -> None:
                 f'{root!r} ({type(unit).__name__}) has parameters of its own and the '
                 f'batch norm {full!r} inside, so it can not be routed by class: name '
                 'its submodules in optim_wrapper.perturb instead.'
-            )
-    around = root.split('.')
-    names = {'.'.join(around[:depth]) for depth in range(len(around))}
-    names.update('.'.join(filter(None, (root, n))) for n, _ in unit.named_modules())
-    for name in sorted(names):
-        module = model.get_submodule(name)
-        if getattr(module, 'with_cp', False) or 'forward' in vars(module):
-            raise NotImplementedError(
-                f'{name!r} ({type(module).__name__}) uses activation checkpointing, '
-                'which runs it again after the perturbation is gone: switch it off '
-                '(with_cp, activation_checkpointing) or leave it out of '
-                'optim_wrapper.perturb.'
             )
 
 

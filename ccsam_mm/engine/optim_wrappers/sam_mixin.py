@@ -7,13 +7,12 @@ from typing import Dict, List, Optional
 import torch
 import torch.nn as nn
 from mmengine.dist import all_reduce
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from ccsam_mm.sharpness import sam_perturbation
 
 from .options import check_options, is_number
-from .perturbed_part import unwrap_model
+from .perturbed_part import refuse_nested_wrappers, unwrap_model
 from .sam_recomputation import refuse_recomputation
 from .sam_two_forwards import TwoForwards
 
@@ -98,14 +97,7 @@ class SAMMixin:
         name = type(self).__name__
         network = unwrap_model(model, name)
         if self._looks is None or self._looks.model is not network:
-            parts = [m for m in network.modules() if is_model_wrapper(m)]
-            if parts:
-                raise TypeError(
-                    f'{name} can not look twice at a model that holds a '
-                    f'{type(parts[0]).__name__}: wrap the whole model in '
-                    'MMDistributedDataParallel (remove `model_wrapper_cfg` from the '
-                    'config).'
-                )
+            refuse_nested_wrappers(network, name)
             if getattr(model, 'static_graph', False):
                 raise ValueError(
                     f'{name} runs a model twice per step, which DDP with a static '

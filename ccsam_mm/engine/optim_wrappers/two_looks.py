@@ -92,8 +92,9 @@ class TwoLooks:
         if self.logits is None or self.feats is None:
             raise RuntimeError(
                 f'The linear layer {self.name!r} or its {type(self.head).__name__} did '
-                'not run in the forward, so CCSAMOptimWrapper can not perturb it: set '
-                'optim_wrapper.perturb to a layer that the loss uses.'
+                'not run with gradients in the forward, so CCSAMOptimWrapper can not '
+                'perturb it: set optim_wrapper.perturb to a layer that the loss uses, '
+                'or switch off activation checkpointing.'
             )
         if self.logits.shape[:-1] != (len(data_samples or ()),):
             raise RuntimeError(

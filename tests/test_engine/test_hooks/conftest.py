@@ -122,13 +122,14 @@ TRAIN = dict(
 def make_runner(tmp_path, monkeypatch):
     """Builds runners whose work directories lie in ``tmp_path``."""
     # Asking compilers for their versions takes half a second per runner.
-    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    for module in ('runner.runner', '_strategy.base'):
+        monkeypatch.setattr(f'mmengine.{module}.collect_env', dict)
     # Leave no current scope and no progress of a training to other tests.
     for manager in (DefaultScope, MessageHub):
         monkeypatch.setattr(manager, '_instance_dict', manager._instance_dict.copy())
     count = 0
 
-    def build(work_dir='run', filename=None, **changes):
+    def build(work_dir='run', filename=None, runner_type=Runner, **changes):
         nonlocal count
         count += 1
         if filename:  # MMEngine reads a config's text from its file
@@ -138,6 +139,6 @@ def make_runner(tmp_path, monkeypatch):
         cfg.merge_from_dict(changes)
         cfg.work_dir = str(tmp_path / work_dir)
         cfg.experiment_name = f'{tmp_path.name}_{count}'
-        return Runner.from_cfg(cfg)
+        return runner_type.from_cfg(cfg)
 
     return build

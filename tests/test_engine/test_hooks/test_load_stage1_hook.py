@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 import torch
+from mmengine.runner import FlexibleRunner
 from mmengine.runner.checkpoint import _load_checkpoint
 
 HOOK = dict(type='LoadStage1Hook')
@@ -79,6 +80,17 @@ def test_work_dir_of_the_hook(make_runner, repository):
     make_runner('scratch/digits_stage1').train()
     runner = train_stage2(make_runner, hook=dict(HOOK, work_dir='scratch'))
     assert_loaded(runner, repository / 'scratch/digits_stage1/epoch_2.pth')
+
+
+def test_flexible_runner(make_runner, repository):
+    """It loads before it calls hooks."""
+    make_runner('out/digits_stage1').train()
+    runner = train_stage2(
+        make_runner,
+        runner_type=FlexibleRunner,
+        strategy=dict(type='SingleDeviceStrategy'),
+    )
+    assert_loaded(runner, repository / 'out/digits_stage1/epoch_2.pth')
 
 
 def test_load_from_wins(make_runner, repository):
