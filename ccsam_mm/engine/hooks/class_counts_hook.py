@@ -3,10 +3,10 @@ from typing import List, Optional
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmpretrain.registry import HOOKS
 
-from ccsam_mm.datasets import count_classes
+from ccsam_mm.datasets import count_classes, get_gt_labels
 
 from .utils import is_about_to_train
 
@@ -21,7 +21,7 @@ class ClassCountsHook(Hook):
     of the training data set: in its message hub, from which ``CCSAMOptimWrapper`` and
     ``ShotAccuracy`` read, and in the checkpoints. In a test it recalls the counts
     from the checkpoint. Where they are known it only checks, as always, that the head
-    has as many classes.
+    has as many classes, and that no validation label is beyond them.
 
     Examples:
         >>> from mmpretrain.registry import HOOKS
@@ -47,6 +47,7 @@ class ClassCountsHook(Hook):
         known = getattr(dataset, 'metainfo', {}).get('class_counts')
         counts = count_classes(dataset) if known is None else known
         _check_num_classes(runner, counts)
+        _check_validation_labels(runner, counts)
         if known is not None:
             return
         self._counts = counts
@@ -90,6 +91,25 @@ def _check_num_classes(runner: Runner, counts: List[int]) -> None:
             f'The training data set has {len(counts)} classes, but the head has '
             f'{num_classes}: set model.head.num_classes (and data_preprocessor.'
             f'num_classes) to {len(counts)}.'
+        )
+
+
+def _check_validation_labels(runner: Runner, counts: List[int]) -> None:
+    """Refuse labels of other classes before an epoch is spent on the way to them."""
+    if not isinstance(runner._val_loop, BaseLoop):
+        return
+    try:
+        labels = get_gt_labels(runner.val_dataloader.dataset)
+    except TypeError:  # not one label per image: a matter of the evaluator alone
+        return
+    # Negative labels are the unknown classes of open sets.
+    beyond = (labels >= len(counts)).nonzero()[0]
+    if len(beyond):
+        raise ValueError(
+            f'The validation data set gives its image {beyond[0]} the label '
+            f'{labels[beyond[0]]}, but the training data set has {len(counts)} '
+            'classes: correct the annotation of val_dataloader.dataset, or give both data '
+            'sets the same `metainfo=dict(classes=...)`.'
         )
 
 

@@ -233,6 +233,6 @@ def _check_labels(target: np.ndarray, num_classes: int) -> None:
     if target.max() >= num_classes:
         raise ValueError(
             f'ShotAccuracy met the label {target.max()}, but `class_counts` has '
-            f'{num_classes} classes: set `class_counts` of ShotAccuracy to one count '
-            'for each class.'
+            f'{num_classes} classes: correct the annotation of the evaluated data set, '
+            'or set `class_counts` of ShotAccuracy to one count for each class.'
         )

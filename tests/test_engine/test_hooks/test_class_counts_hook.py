@@ -103,3 +103,44 @@ def test_head_of_other_classes_is_refused_before_training(make_runner, meta):
     )
     with pytest.raises(ValueError, match='3 classes, but the head has 4.*num_classes'):
         runner.train()
+
+
+class OtherLabels(torch.utils.data.Dataset):
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.rand(2), data_samples=DataSample())
+
+    def get_data_info(self, index):
+        return dict(gt_label=self.labels[index])
+
+
+def validated_on(make_runner, labels):
+    DATASETS.register_module(name='OtherLabels', module=OtherLabels, force=True)
+    dataset = dict(type='OtherLabels', labels=labels)
+    return make_runner(
+        custom_hooks=HOOK,
+        val_dataloader=dict(
+            batch_size=2, num_workers=0, dataset=dataset,
+            sampler=dict(type='DefaultSampler', shuffle=False)),
+        val_cfg=dict(),
+        val_evaluator=dict(type='TinyMetric'),
+    )  # fmt: skip
+
+
+def test_validation_label_beyond_the_classes_is_refused_before_training(make_runner):
+    runner = validated_on(make_runner, [0, 2, 3])
+    with pytest.raises(ValueError, match='image 2 the label 3, .* has 3 classes'):
+        runner.train()
+    assert runner.iter == 0
+
+
+@pytest.mark.parametrize('labels', [[0, 2, -1], [[0, 1], [2]]])
+def test_open_and_multi_label_validation_sets_are_left_alone(make_runner, labels):
+    runner = validated_on(make_runner, labels)
+    runner.train()
+    assert runner.epoch == 2
