@@ -108,8 +108,8 @@ def _check_validation_labels(runner: Runner, counts: List[int]) -> None:
         raise ValueError(
             f'The validation data set gives its image {beyond[0]} the label '
             f'{labels[beyond[0]]}, but the training data set has {len(counts)} '
-            'classes: correct the annotation of val_dataloader.dataset, or give both data '
-            'sets the same `metainfo=dict(classes=...)`.'
+            'classes: correct the annotation of val_dataloader.dataset, or give both '
+            'data sets the same `metainfo=dict(classes=...)`.'
         )
 
 
