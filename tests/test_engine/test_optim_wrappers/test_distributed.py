@@ -17,6 +17,7 @@ from brute_force import (
 from ddp_updates import (
     CASES,
     COUNTS,
+    DDP_CASES,
     LABELS,
     RHO,
     SAM_CASES,
@@ -105,12 +106,16 @@ def test_ranks_against_brute_force(world_size, tmp_path):
     expected = {}
     for name, case in CASES.items():
         compute = joined_updates if case.get('sync_classes') else mean_of_ranks
-        options = dict(prefix=case.get('perturb', 'head'))
+        options = dict(prefix=tuple(case.get('perturb', ['head'])))
         options['class_reduction'] = case.get('class_reduction', 'sample')
         expected[name] = compute(world_size, **options)
+    expected['flexible'] = expected['local']
+    expected.update({name: expected[case] for name, (case, _) in DDP_CASES.items()})
     for updates in ranks:
         for name, reference in expected.items():
             assert relative_difference(updates[name], reference) < 1e-9, name
+        for name in DDP_CASES:
+            assert (updates[name]['unused'] == 0).all()
     check_sam_family(world_size, ranks)
     # Synchronised class gradients are another update, or this test shows nothing.
     assert relative_difference(expected['local'], expected['synced']) > 1e-3
@@ -122,8 +127,8 @@ def check_sam_family(world_size, ranks):
         assert 'static_graph=False' in updates['static_graph']
         for name, reference in expected.items():
             assert relative_difference(updates[name], reference) < 1e-9, name
-        assert (updates['unused'].pop('unused') == 0).all()
-        assert relative_difference(updates['unused'], expected['sam_synced']) < 1e-9
+        assert (updates['sam_unused'].pop('unused') == 0).all()
+        assert relative_difference(updates['sam_unused'], expected['sam_synced']) < 1e-9
     for name in ('sam_synced', 'imbsam_synced'):
         # A synchronised ascent is another update, or this test shows nothing.
         local = sam_updates(world_size, **dict(SAM_CASES[name], sync_ascent=False))

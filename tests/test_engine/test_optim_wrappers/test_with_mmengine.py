@@ -23,6 +23,11 @@ CONFIG = dict(
     type='CCSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.5), class_counts=COUNTS
 )
 BATCHES = [tiny_batch([0, 0, 1, 4], seed=1), tiny_batch([3, 2, 2, 2, 0], seed=2)]
+# Of PyTorch, about how MMEngine and MMPretrain call it.
+pytestmark = [
+    pytest.mark.filterwarnings('ignore:.*the use_reentrant parameter'),
+    pytest.mark.filterwarnings('ignore:None of the inputs have requires_grad'),
+]
 both_forwards = pytest.mark.parametrize('perturb', ['head', ''])
 
 
@@ -44,7 +49,7 @@ def make_runner(tmp_path, monkeypatch):
             model,
             work_dir=str(tmp_path),
             experiment_name=f'{tmp_path.name}_{next(names)}',
-            train_dataloader=DataLoader(BATCHES, collate_fn=lambda items: items[0]),
+            train_dataloader=DataLoader(BATCHES, collate_fn=list.pop),
             train_cfg=dict(by_epoch=True, max_epochs=2),
             optim_wrapper=dict(CONFIG, perturb=perturb),
             default_scope='mmpretrain',
