@@ -15,7 +15,14 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then
     GPUS=$1
     shift
 fi
+# What was trained is tested: --cfg-options may change the network or the data.
+cfg_options=()
 for argument in "$@"; do
+    case $argument in
+        --cfg-options*) collects=1 ;;
+        --*) collects= ;;
+    esac
+    [[ -z ${collects:-} ]] || cfg_options+=("$argument")
     case $argument in
         --work-dir* | --resume*)
             fail "leave out $argument: the stages find each other in work_dirs/, and are resumed by themselves."
@@ -51,7 +58,8 @@ for stage in stage1 stage2; do
         echo "== $stage: reusing the test of $checkpoint"
     else
         echo "== $stage: testing $checkpoint"
-        run test.py "$config" "$checkpoint" --out "$work_dir/metrics.json" --out-item metrics
+        run test.py "$config" "$checkpoint" --out "$work_dir/metrics.json" \
+            --out-item metrics "${cfg_options[@]}"
     fi
     echo "== $stage: results are in $work_dir/metrics.json"
 done
