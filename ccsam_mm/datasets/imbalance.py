@@ -50,9 +50,10 @@ def long_tailed_counts(
             f"imbalance_type='{imbalance_type}' is unknown: set `imbalance_type` to "
             "'exp' or 'step'."
         )
-    if not imbalance_ratio >= 1:
+    is_number = isinstance(imbalance_ratio, (int, float))
+    if not is_number or not imbalance_ratio >= 1:
         raise ValueError(
-            f'imbalance_ratio={imbalance_ratio} is the largest class over the '
+            f'imbalance_ratio={imbalance_ratio!r} is the largest class over the '
             'smallest one: set `imbalance_ratio` to a number of at least 1.'
         )
     index = np.arange(num_classes)

@@ -19,18 +19,15 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # validation results visualization, set True to enable it.
     visualization=dict(type='VisualizationHook', enable=False),
-)
-
-custom_hooks = [
     # tell losses and reports how many training images each class has.
-    dict(type='ClassCountsHook'),
+    class_counts=dict(type='ClassCountsHook'),
     # stop at the first loss that is not a number.
-    dict(type='CheckFiniteHook'),
+    check_finite=dict(type='CheckFiniteHook'),
     # seed every epoch by itself, so that a resumed run equals an undisturbed one.
-    dict(type='EpochSeedHook'),
+    epoch_seed=dict(type='EpochSeedHook'),
     # log how far CC-SAM perturbs classes with many, a medium number and few images.
-    dict(type='PerturbationLogHook'),
-]
+    perturbation_log=dict(type='PerturbationLogHook'),
+)
 
 # configure environment
 env_cfg = dict(

@@ -7,7 +7,4 @@ _base_ = '../ccsam/digits_lt_r20_stage2.py'
 
 model = dict(head=dict(max_adv_weight=0, reset_classifier=True))
 
-custom_hooks = [
-    *_base_.custom_hooks[:-1],  # noqa: F821
-    dict(type='LoadStage1Hook', stage1='../ccsam/digits_lt_r20_stage1.py'),
-]
+default_hooks = dict(load_stage1=dict(stage1='../ccsam/digits_lt_r20_stage1.py'))

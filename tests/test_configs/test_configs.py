@@ -42,8 +42,8 @@ def plain_dumps(monkeypatch):
 
 def stage1_of(config):
     """The config whose checkpoint a stage-2 config loads."""
-    hooks = Config.fromfile(REPO / config).custom_hooks
-    (hook,) = (hook for hook in hooks if hook.type == 'LoadStage1Hook')
+    hook = Config.fromfile(REPO / config).default_hooks.load_stage1
+    assert hook.type == 'LoadStage1Hook'
     path = Path(config)
     stage1 = hook.get('stage1', path.name.replace('_stage2', '_stage1'))
     return str((REPO / path.parent / stage1).resolve().relative_to(REPO))

@@ -104,6 +104,7 @@ def test_selection_leaves_global_random_state_alone():
     [
         (dict(imbalance_ratio=0.5), 'imbalance_ratio=0.5 .* at least 1'),
         (dict(imbalance_ratio=float('nan')), 'at least 1'),
+        (dict(imbalance_ratio='100'), "imbalance_ratio='100' .* at least 1"),
         (dict(imbalance_type='linear'), "'linear' is unknown: .* 'exp' or 'step'"),
         (
             dict(imbalance_ratio=51, classes=['cat', 'dog']),

@@ -19,14 +19,14 @@ class EpochSeedHook(Hook):
     Iteration-based loops are one epoch, and can not be continued in this exact way.
 
     Examples:
-        >>> custom_hooks = [dict(type='EpochSeedHook')]
+        >>> default_hooks = dict(epoch_seed=dict(type='EpochSeedHook'))
         >>> train_dataloader = dict(
         ...     num_workers=2,
         ...     persistent_workers=False,
         ...     worker_init_fn=dict(type='epoch_worker_init_fn'))
         >>> from mmpretrain.registry import HOOKS
         >>> import ccsam_mm
-        >>> hook = HOOKS.build(custom_hooks[0])
+        >>> hook = HOOKS.build(default_hooks['epoch_seed'])
     """
 
     def before_train(self, runner: Runner) -> None:

@@ -26,10 +26,11 @@ class LoadStage1Hook(Hook):
             stage 1. Defaults to None.
 
     Examples:
-        >>> custom_hooks = [dict(type='LoadStage1Hook', stage1='resnet50_stage1')]
+        >>> hook = dict(type='LoadStage1Hook', stage1='resnet50_stage1')
+        >>> default_hooks = dict(load_stage1=hook)
         >>> from mmpretrain.registry import HOOKS
         >>> import ccsam_mm
-        >>> HOOKS.build(custom_hooks[0]).stage1
+        >>> HOOKS.build(default_hooks['load_stage1']).stage1
         'resnet50_stage1'
     """
 
@@ -117,7 +118,7 @@ class LoadStage1Hook(Hook):
         if '_stage2' not in own:
             raise ValueError(
                 f"LoadStage1Hook can not tell stage 1's name from '{own}', which lacks "
-                "'_stage2': set stage1 of LoadStage1Hook in custom_hooks to the "
+                "'_stage2': set default_hooks.load_stage1.stage1 to the "
                 'name of the stage-1 config, or to its checkpoint.'
             )
         return _without_suffix(own.replace('_stage2', '_stage1'))

@@ -36,7 +36,7 @@ def training_class_counts(
     if counts is None:
         raise RuntimeError(
             f'{wrapper} does not know how many training images each class has: '
-            "add custom_hooks=[dict(type='ClassCountsHook')] to the config, which "
+            "add default_hooks.class_counts=dict(type='ClassCountsHook'), which "
             'counts them, or set optim_wrapper.class_counts to the list.'
         )
     counts = [int(count) for count in counts]

@@ -107,7 +107,8 @@ def matching_parameters(
     for prefix in [perturb] if isinstance(perturb, str) else perturb:
         found = [n for n in names if prefix in ('', n) or n.startswith(prefix + '.')]
         if not found:
-            parts = ', '.join(f"'{name}'" for name, _ in model.named_children())
+            tops = dict.fromkeys(name.partition('.')[0] for name in names)
+            parts = ', '.join(f"'{top}'" for top in tops)
             raise ValueError(
                 f'optim_wrapper.perturb={prefix!r} matches no parameter of '
                 f'{type(model).__name__}: use a prefix of its parameter names, which '

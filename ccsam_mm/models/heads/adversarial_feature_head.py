@@ -181,7 +181,7 @@ class AdversarialFeatureHead(LinearClsHead):
                 raise RuntimeError(
                     "AdversarialFeatureHead with step_rule='log_frequency' does not "
                     'know how many training images each class has: add '
-                    "custom_hooks=[dict(type='ClassCountsHook')] to the config, which "
+                    "default_hooks.class_counts=dict(type='ClassCountsHook'), which "
                     'counts them, or set model.head.class_counts to the list.'
                 )
             _check_counts(meta['class_counts'], self.num_classes)

@@ -5,6 +5,7 @@ usage: torchrun --nproc_per_node N ddp_updates.py OUT_DIR
 """
 
 import copy
+import gc
 import sys
 from pathlib import Path
 
@@ -147,6 +148,7 @@ def main():
     updates['flexible'] = flexible_update(rank, out_dir / 'work_dir')
     updates.update(sam_updates(rank))
     torch.save(updates, out_dir / f'rank{rank}.pth')
+    gc.collect()  # models in reference cycles hold threads of gloo
     dist.destroy_process_group()
 
 

@@ -285,7 +285,11 @@ def test_class_counts_come_from_the_training_data_set():
 @pytest.mark.parametrize(
     'options, error, sentence',
     [
-        (dict(perturb='haed'), ValueError, "perturb='haed' matches no parameter.*head"),
+        (
+            dict(perturb='haed'),
+            ValueError,
+            "perturb='haed' matches no parameter.*with 'backbone', 'head'",
+        ),
         (dict(perturb=['head', 'backbone.con']), ValueError, "'backbone.con' matches"),
     ],
 )
