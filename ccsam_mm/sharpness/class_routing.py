@@ -113,8 +113,10 @@ def routed_forward(
     return _route_any(module, weights, routing, args, kwargs)
 
 
-# Kernels of all images together, in numbers; beyond it, classes take turns.
+# Beyond these, classes take turns: kernels of all images together, in numbers, and
+# rows per class (tools/benchmarks/step_time.py, where 3 was the best of 0, 1.5, 3).
 _MAX_GROUPED = 2**26
+_MAX_ROWS_PER_CLASS = 3
 _KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # A subclass with a forward of its own is called as it is, once per class.
 _PLAIN = {kind.forward for kind in (*_KERNELS, nn.LayerNorm, nn.GroupNorm)}
@@ -133,7 +135,8 @@ def _route_conv(
 ) -> Tensor:
     """Convolution: every image is a group of channels with kernels of its own."""
     per_image = routing.rows_per_image(x)
-    if len(x) * module.weight.numel() > _MAX_GROUPED:
+    is_large = len(x) * module.weight.numel() > _MAX_GROUPED
+    if is_large or len(x) > _MAX_ROWS_PER_CLASS * len(routing.sizes):
         return _route_kernel(module, weights, routing, x)
     kernels = routing.expand(weights['weight'], per_image).flatten(0, 1)
     bias = weights.get('bias')

@@ -97,7 +97,7 @@ def literal_step(scope):
         data = model.data_preprocessor(batch, True)
         labels = torch.cat([sample.gt_label for sample in data['data_samples']])
         part = {n: p for n, p in model.named_parameters() if n.startswith(prefixes)}
-        norm = torch.stack([p.norm() for p in part.values()]).norm()
+        norm = torch.stack([p.detach().norm() for p in part.values()]).norm()
         losses = cross_entropy(model(data['inputs']), labels, reduction='none')
         for label in labels.unique():
             own = labels == label
