@@ -22,7 +22,7 @@ def class_norms(grads: Sequence[Tensor]) -> Tensor:
         >>> class_norms([torch.tensor([[3.0], [0.0]]), torch.tensor([[4.0], [0.0]])])
         tensor([5., 0.])
     """
-    rows = [grad.flatten(1) for grad in grads]
+    rows = [grad.reshape(len(grad), -1) for grad in grads]
     norms = _norms(rows, 2)
     # Squares of entries below the root of the smallest number underflow.
     if (norms < torch.finfo(norms.dtype).tiny ** 0.25).any():

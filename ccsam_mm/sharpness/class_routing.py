@@ -6,7 +6,7 @@ of class c through the weights of class c; batch norm normalises the whole batch
 and then applies each row's own affine map.
 """
 
-from typing import Callable, Dict, List
+from typing import Callable, Dict, Iterable, List
 
 import torch
 import torch.nn as nn
@@ -89,7 +89,8 @@ def routed_forward(
         weights (dict[str, Tensor]): Weights of each class by parameter name,
             ``(C, *shape)``. Parameters that are not named keep their value.
         routing (ClassRouting): The batch.
-        args (tuple): Arguments of the module; the first is a batch.
+        args (tuple): Arguments of the module; the first tensor in these, or in
+            ``kwargs``, is a batch, maybe inside a tuple of feature maps.
         kwargs (dict): Keyword arguments of the module.
 
     Returns:
@@ -104,10 +105,12 @@ def routed_forward(
         >>> routed_forward(layer, weights, routing, (torch.ones(3, 1),), {}).flatten()
         tensor([ 10.,  10., 100.])
     """
-    if type(module).forward in _PLAIN or isinstance(module, _BatchNorm):
-        own = module.named_parameters(recurse=False)
+    is_plain = type(module).forward in _PLAIN or isinstance(module, _BatchNorm)
+    own = dict(module.named_parameters())
+    # A reparametrised module (weight norm) makes its weight from others.
+    if is_plain and own.keys() <= {'weight', 'bias'}:
         num_classes = len(routing.sizes)
-        complete = {n: p.expand(num_classes, *p.shape) for n, p in own}
+        complete = {n: p.expand(num_classes, *p.shape) for n, p in own.items()}
         complete.update(weights)
         return _route_of(module)(module, complete, routing, args[0])
     return _route_any(module, weights, routing, args, kwargs)
@@ -188,9 +191,12 @@ def _route_any(
     args: tuple, kwargs: dict,
 ):  # fmt: skip
     """Call the module once per class, with all batches among its arguments cut."""
-    num_rows = len(args[0])
+    num_rows = len(_first_batch([*args, *kwargs.values()]))
 
     def cut(value):
+        if isinstance(value, (tuple, list)):
+            parts = [cut(part) for part in value]
+            return [type(value)(p[c] for p in parts) for c in range(len(routing.sizes))]
         is_batch = isinstance(value, Tensor) and value.ndim and len(value) == num_rows
         return routing.split(value) if is_batch else [value] * len(routing.sizes)
 
@@ -206,6 +212,18 @@ def _route_any(
         for c in range(len(routing.sizes))
     ]
     return _concatenate(outputs)
+
+
+def _first_batch(values: Iterable) -> Tensor:
+    """First tensor with rows among arguments, maybe in a tuple of feature maps."""
+    pending = list(values)
+    while pending:
+        value = pending.pop(0)
+        if isinstance(value, (tuple, list)):
+            pending = [*value, *pending]
+        elif isinstance(value, Tensor) and value.ndim:
+            return value
+    raise ClassRoutingError('none of its arguments is a batch')
 
 
 def _concatenate(outputs: list):

@@ -28,7 +28,7 @@ class BufferSnapshot:
 
     def __init__(self, module: nn.Module):
         self.entries = [
-            (owner, name, buffer, buffer.clone())
+            (owner, name, buffer.clone())
             for owner in module.modules()
             for name, buffer in owner.named_buffers(recurse=False)
         ]
@@ -36,11 +36,13 @@ class BufferSnapshot:
     @contextmanager
     def restored(self):
         """Let the copies stand in, and move, for the length of the context."""
-        # Other tensors, not other values: autograd may need the first look's.
-        for owner, name, _, copy in self.entries:
+        # Other tensors, not other values: autograd may need the first look's. A module
+        # may have put new ones in place of those of the snapshot.
+        after_first = [getattr(owner, name) for owner, name, _ in self.entries]
+        for owner, name, copy in self.entries:
             setattr(owner, name, copy)
         try:
             yield
         finally:
-            for owner, name, buffer, _ in self.entries:
+            for (owner, name, _), buffer in zip(self.entries, after_first):
                 setattr(owner, name, buffer)

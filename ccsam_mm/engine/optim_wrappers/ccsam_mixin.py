@@ -97,7 +97,8 @@ class CCSAMMixin:
             refuse_nested_wrappers(model, 'CCSAMOptimWrapper')
             check_classifier(model)
             names = matching_parameters(model, self.perturb)
-            self._perturbed = [model.get_parameter(name) for name in names]
+            # Tied parameters have several names.
+            self._perturbed = list(dict.fromkeys(map(model.get_parameter, names)))
             self._counts = None
             classifier = find_linear_classifier(model, names)
             if classifier is not None:
@@ -110,8 +111,8 @@ class CCSAMMixin:
 
     def _perturbed_logits(
         self, features: Tensor, logits: Tensor, loss: Tensor, labels: Tensor
-    ) -> Tensor:
-        """Closed form: logits of each image under its class's perturbed classifier."""
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """Closed form: logits under perturbed classifiers, weights of the images."""
         keep_graph = self.perturbed_weight < 1
         (grads,) = torch.autograd.grad(loss, logits, retain_graph=keep_graph)
         # Half-precision Gram matrices would lose the small gradients of fitted classes.

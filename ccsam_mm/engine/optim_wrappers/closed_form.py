@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Perturbed logits of a linear classifier, without a second pass (Eq. 8 to 11)."""
 
-from typing import Callable
+from typing import Callable, Optional, Tuple
 
 import torch
 import torch.nn as nn
@@ -22,7 +22,7 @@ def perturbed_logits(
     direction: str = 'gradient',
     class_reduction: str = 'sample',
     sync_classes: bool = False,
-) -> Tensor:
+) -> Tuple[Tensor, Optional[Tensor]]:
     r"""Logits of each image under its own class's perturbed classifier.
 
     Args:
@@ -37,8 +37,9 @@ def perturbed_logits(
         sync_classes (bool): Whether other ranks' images count. Defaults to False.
 
     Returns:
-        Tensor: ``(B, K)``; the gradient of a loss on them is that of
-        :math:`\sum_c \omega_c L_c(w + \epsilon_c)`.
+        tuple[Tensor, Tensor | None]: The logits, ``(B, K)``, and weights of the images,
+        ``(B, )``, None where they are equal; the gradient of the weighted loss is that
+        of :math:`\sum_c \omega_c L_c(w + \epsilon_c)`.
     """
     bias = linear.bias is not None
     # The loss is a mean: an image's own gradient is B times its share.
@@ -57,9 +58,8 @@ def perturbed_logits(
         length = length / norms.clamp(min=torch.finfo(norms.dtype).tiny)
         products = gradients.products(features, labels)
     perturbed = torch.addcmul(logits, length[:, None], products)
-    if class_reduction == 'class' and perturbed.requires_grad:
-        # Images are independent, so scaling a row's gradient weighs its loss.
-        all_sizes = gradients.class_sizes(gradients.labels)
-        weights = len(all_sizes) / (1 / all_sizes).sum() / gradients.class_sizes(labels)
-        perturbed.register_hook(lambda grad: grad * weights[:, None])
-    return perturbed
+    if class_reduction == 'sample':
+        return perturbed, None
+    all_sizes = gradients.class_sizes(gradients.labels)
+    weights = len(all_sizes) / (1 / all_sizes).sum() / gradients.class_sizes(labels)
+    return perturbed, weights

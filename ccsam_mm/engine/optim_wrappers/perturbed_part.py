@@ -92,7 +92,9 @@ def find_linear_classifier(
     )
     if len(owners) > 1 or not is_linear:
         return None
-    if len(names) < len(list(linear.parameters())):
+    # A reparametrised layer (weight norm) has others, and its weight is none of them.
+    own = {key for key, _ in linear.named_parameters()}
+    if own - {'weight', 'bias'} or len(names) < len(own):
         return None
     head = _loss_head(model, name)
     return None if head is None else LinearClassifier(model, head, linear, name)
@@ -101,8 +103,17 @@ def find_linear_classifier(
 def matching_parameters(
     model: nn.Module, perturb: Union[str, Sequence[str]]
 ) -> List[str]:
-    """Names of the parameters under the prefixes; each prefix must match."""
-    names = [name for name, _ in model.named_parameters()]
+    """Names of the parameters under the prefixes; each prefix must match.
+
+    A parameter that several modules share is perturbed in all of them: it matches by
+    any of its names, and all of them are returned.
+    """
+    parameters = {
+        f'{path}.{key}' if path else key: parameter
+        for path, module in model.named_modules()
+        for key, parameter in module.named_parameters(recurse=False)
+    }
+    names = list(parameters)
     matches = set()
     for prefix in [perturb] if isinstance(perturb, str) else perturb:
         found = [n for n in names if prefix in ('', n) or n.startswith(prefix + '.')]
@@ -114,8 +125,8 @@ def matching_parameters(
                 f'{type(model).__name__}: use a prefix of its parameter names, which '
                 f'start with {parts}.'
             )
-        matches.update(found)
-    return [name for name in names if name in matches]
+        matches.update(parameters[name] for name in found)
+    return [name for name in names if parameters[name] in matches]
 
 
 def _loss_head(model: nn.Module, name: str) -> Optional[nn.Module]:

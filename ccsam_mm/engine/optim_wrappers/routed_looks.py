@@ -15,7 +15,7 @@ from ccsam_mm.sharpness.class_routing import ClassRoutingError
 from .buffer_snapshot import BufferSnapshot
 from .random_state import RandomState
 from .routed_part import RoutedPart
-from .two_looks import class_labels, override_forward
+from .two_looks import class_labels, override_forward, weighted_rows
 
 
 class RoutedLooks:
@@ -84,7 +84,8 @@ class RoutedLooks:
         return bound.args, bound.kwargs
 
     def _after_model(self, model, args, kwargs, losses):
-        if self._pass is None:
+        called = self.signature.bind(*args, **kwargs).arguments
+        if self._pass is None or called.get('mode') != 'loss':
             return None
         current = self._pass
         total, _ = model.parse_losses(losses)
@@ -134,11 +135,14 @@ class _Pass:
                     'CCSAMOptimWrapper can not perturb it: leave it out of '
                     'optim_wrapper.perturb, or switch off activation checkpointing.'
                 )
+        self._refuse_changed_records()
+
+    def _refuse_changed_records(self) -> None:
         if self.versions != self._versions():
             raise RuntimeError(
-                'The perturbed part changes the output of a module before it in place, '
-                'so CCSAMOptimWrapper can not repeat its forward: also name that '
-                'module in optim_wrapper.perturb.'
+                'The perturbed part, or what leads to it, changes the output of a '
+                'module before it in place, so CCSAMOptimWrapper can not repeat its '
+                'forward: also name that module in optim_wrapper.perturb.'
             )
 
     @contextmanager
@@ -153,10 +157,10 @@ class _Pass:
                 stack.enter_context(override_forward(module, _replay(module, calls)))
             pairs = zip(self.part.parameters(), directions)
             self._route(stack, [_moved(p, d, factors) for p, d in pairs])
-            if row_weights is not None:
-                hook = self.part.model.head.register_forward_hook(_weigh(row_weights))
-                stack.callback(hook.remove)
+            stack.enter_context(weighted_rows(self.part.model.head, row_weights))
             yield
+        # What ran for its side effect on a recorded output ran twice.
+        self._refuse_changed_records()
 
     def _record(self, module, args, output):
         if self.versions is None:
@@ -170,10 +174,10 @@ class _Pass:
 
     def _route(self, stack: ExitStack, weights: List[Tensor]) -> None:
         """Let every unit run with class-wise weights."""
-        weights = iter(weights)
+        weights = dict(zip(self.part.parameters(), weights))
         for name, parameters in self.part.units.items():
             unit = self.part.model.get_submodule(name)
-            own = {key: next(weights) for key in parameters}
+            own = {key: weights[parameter] for key, parameter in parameters.items()}
             stack.enter_context(override_forward(unit, self._routed(name, unit, own)))
 
     def _routed(self, name: str, unit: nn.Module, weights: Dict[str, Tensor]):
@@ -250,22 +254,3 @@ def _replay(module: nn.Module, calls: List[Tuple[object, RandomState]]) -> Calla
         return output
 
     return forward
-
-
-def _weigh(row_weights: Tensor) -> Callable:
-    """Scale the gradients of the head's output row by row."""
-
-    def hook(head, args, scores):
-        if not isinstance(scores, Tensor) or len(scores) != len(row_weights):
-            raise NotImplementedError(
-                f"class_reduction='class' needs a head with one row of scores per "
-                f'image, which {type(head).__name__} has not: set '
-                "optim_wrapper.class_reduction='sample'."
-            )
-        scores = scores.clone()
-        shape = (-1,) + (1,) * (scores.ndim - 1)
-        weights = row_weights.to(scores.dtype).view(shape)
-        scores.register_hook(lambda grad: grad * weights)
-        return scores
-
-    return hook

@@ -21,7 +21,7 @@ class RoutedPart(NamedTuple):
     @classmethod
     def from_names(cls, model: nn.Module, names: List[str]) -> 'RoutedPart':
         """Collect units from the names of the perturbed parameters."""
-        owners = sorted({name.rpartition('.')[0] for name in names})
+        owners = sorted({_owner(name) for name in names})
         roots = [
             owner
             for owner in owners
@@ -31,16 +31,21 @@ class RoutedPart(NamedTuple):
         for root in roots:
             _check_unit(model, root)
             refuse_checkpointing(model, root)
-            inside = [name for name in names if _is_inside(name, root)]
-            units[root] = {
-                name[len(root) + 1 if root else 0 :]: model.get_parameter(name)
-                for name in inside
-            }
+            inside = {model.get_parameter(n): n for n in names if _is_inside(n, root)}
+            start = len(root) + 1 if root else 0
+            units[root] = {name[start:]: p for p, name in inside.items()}
         return cls(model, units, list(_others(model, '', roots)))
 
     def parameters(self) -> List[nn.Parameter]:
-        """All perturbed parameters."""
-        return [p for unit in self.units.values() for p in unit.values()]
+        """All perturbed parameters, each once, whoever shares them."""
+        units = self.units.values()
+        return list(dict.fromkeys(p for unit in units for p in unit.values()))
+
+
+def _owner(name: str) -> str:
+    """Path of the module that runs with a parameter, maybe a reparametrised one."""
+    module, is_reparametrised, _ = name.partition('.parametrizations.')
+    return module if is_reparametrised else name.rpartition('.')[0]
 
 
 def _is_inside(name: str, root: str) -> bool:
@@ -57,6 +62,13 @@ def _check_unit(model: nn.Module, root: str) -> None:
                 f'{root!r} ({type(unit).__name__}) has parameters of its own and the '
                 f'batch norm {full!r} inside, so it can not be routed by class: name '
                 'its submodules in optim_wrapper.perturb instead.'
+            )
+        is_sequential = isinstance(module, (nn.MultiheadAttention, nn.RNNBase))
+        if is_sequential and module is unit and not module.batch_first:
+            raise NotImplementedError(
+                f'The rows of {root!r} ({type(unit).__name__}) are not images, so it '
+                'can not be routed by class: build it with batch_first=True, or leave '
+                'it out of optim_wrapper.perturb.'
             )
 
 

@@ -3,7 +3,7 @@
 
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional
 
 import torch
 import torch.nn as nn
@@ -23,14 +23,15 @@ class TwoLooks:
 
     Args:
         classifier (LinearClassifier): The head and its linear layer.
-        second_logits (Callable): ``(features, logits, total_loss, labels) -> logits``.
+        second_logits (Callable): ``(features, logits, total_loss, labels) -> (logits,
+            row_weights)``; the latter, ``(B, )`` or None, scale the images' gradients.
         join_losses (Callable): ``(first, second) -> losses``, dictionaries of losses.
     """
 
     def __init__(
         self,
         classifier: LinearClassifier,
-        second_logits: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+        second_logits: Callable[[Tensor, Tensor, Tensor, Tensor], tuple],
         join_losses: Callable[[Dict, Dict], Dict],
     ):
         self.model, self.head, self.linear, self.name = classifier
@@ -80,11 +81,13 @@ class TwoLooks:
     def _after_model(self, model, args, kwargs, losses):
         called = self.signature.bind(*args, **kwargs).arguments
         if called.get('mode') != 'loss' or not torch.is_grad_enabled():
+            if not self.in_second_look:
+                self._forget()
             return None
         labels = self._labels(called.get('data_samples'))
         total, _ = model.parse_losses(losses)
-        logits = self.second_logits(self.features, self.logits, total, labels)
-        second = self._second_look(logits, called['data_samples'])
+        perturbed = self.second_logits(self.features, self.logits, total, labels)
+        second = self._second_look(*perturbed, called['data_samples'])
         self._forget()
         return self.join_losses(losses, second)
 
@@ -104,9 +107,14 @@ class TwoLooks:
             )
         return class_labels(data_samples).to(self.logits.device)
 
-    def _second_look(self, logits: Tensor, data_samples) -> Dict:
+    def _second_look(
+        self, logits: Tensor, row_weights: Optional[Tensor], data_samples
+    ) -> Dict:
         self.in_second_look = True
-        with self.state.restored(), override_forward(self.linear, lambda _: logits):
+        with ExitStack() as stack:
+            stack.enter_context(self.state.restored())
+            stack.enter_context(override_forward(self.linear, lambda _: logits))
+            stack.enter_context(weighted_rows(self.head, row_weights))
             return self.head.loss(self.feats, data_samples)
 
 
@@ -123,6 +131,37 @@ def class_labels(data_samples: List) -> Tensor:
     if 'gt_score' in data_samples[0]:
         return torch.stack([sample.gt_score for sample in data_samples]).argmax(dim=1)
     return torch.cat([sample.gt_label for sample in data_samples])
+
+
+@contextmanager
+def weighted_rows(head: nn.Module, row_weights: Optional[Tensor]):
+    """Scale the gradients of a head's scores row by row, within the context.
+
+    Images are independent, so scaling a row's gradient weighs its loss.
+
+    Args:
+        head (nn.Module): The head.
+        row_weights (Tensor, optional): ``(B, )``; None changes nothing.
+    """
+
+    def weigh(head, args, scores):
+        if not isinstance(scores, Tensor) or len(scores) != len(row_weights):
+            raise NotImplementedError(
+                f"class_reduction='class' needs a head with one row of scores per "
+                f'image, which {type(head).__name__} has not: set '
+                "optim_wrapper.class_reduction='sample'."
+            )
+        scores = scores.clone()
+        shape = (-1,) + (1,) * (scores.ndim - 1)
+        weights = row_weights.to(scores.dtype).view(shape)
+        if scores.requires_grad:
+            scores.register_hook(lambda grad: grad * weights)
+        return scores
+
+    with ExitStack() as stack:
+        if row_weights is not None:
+            stack.callback(head.register_forward_hook(weigh).remove)
+        yield
 
 
 @contextmanager

@@ -145,6 +145,19 @@ def test_other_heads(head, perturb):
     assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
 
 
+@pytest.mark.parametrize('layer', [0, 1])
+def test_class_reduction_with_layers_after_the_perturbed_one(layer):
+    head = dict(type='StackedLinearClsHead', mid_channels=(6,))
+    model, batch = tiny_model(head=head), tiny_batch([0, 0, 0, 1, 2])
+    perturb = f'head.layers.{layer}'
+    options = dict(class_reduction='class', perturbed_weight=0.5)
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=perturb, **options
+    )
+    wrapper = build_wrapper(model, perturb=perturb, **options)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+
+
 def test_classifier_without_bias():
     model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
     model.head.fc.register_parameter('bias', None)
@@ -253,6 +266,24 @@ def test_other_modes_and_evaluation_in_the_context_are_untouched():
         with torch.no_grad():
             losses = model(**batch, mode='loss')
     assert scores.shape == (2, 5) and set(losses) == {'loss'}
+
+
+@pytest.mark.parametrize('perturb', ['head', ''])
+def test_forward_of_another_mode_before_and_inside_the_training_forward(perturb):
+    class Nested(type(tiny_model())):
+        def loss(self, inputs, data_samples):
+            self(inputs, mode='tensor')
+            return super().loss(inputs, data_samples)
+
+    model, batch = tiny_model().eval(), tiny_batch([0, 1])
+    wrapper = build_wrapper(model, perturb=perturb)
+    with wrapper.optim_context(model):
+        expected = model(**batch, mode='loss')
+    model.__class__ = Nested
+    with wrapper.optim_context(model):
+        model(batch['inputs'], mode='tensor')
+        losses = model(**batch, mode='loss')
+    assert losses['loss'] == expected['loss'] != losses['clean_objective']
 
 
 def test_logged_values():

@@ -438,11 +438,151 @@ class InPlaceSkip(BaseModule):
         return (skip.tanh().mean(dim=(2, 3)),)
 
 
+@MODELS.register_module()
+class InPlaceTrunk(InPlaceSkip):
+    """Changes the output of a module before the perturbed part begins."""
+
+    def forward(self, x):
+        """Features of shape ``(N, 4)``."""
+        x = self.stem(x)
+        x += 1
+        return (self.block(x).tanh().mean(dim=(2, 3)),)
+
+
 def test_output_changed_in_place_by_the_perturbed_part_is_refused():
     model, batch = build_model(dict(type='InPlaceSkip')), tiny_batch([0, 1, 0])
     with pytest.raises(RuntimeError, match='in place'):
         model.train_step(batch, build_wrapper(model, perturb='backbone.block'))
     assert_equals_brute_force(model, batch, ['backbone.stem', 'backbone.block'])
+
+
+def test_output_changed_in_place_before_the_perturbed_part_is_refused():
+    model, batch = build_model(dict(type='InPlaceTrunk')), tiny_batch([0, 1, 0])
+    with pytest.raises(RuntimeError, match='in place'):
+        model.train_step(batch, build_wrapper(model, perturb='backbone.block'))
+    assert_equals_brute_force(model, batch, ['backbone.stem', 'backbone.block'])
+
+
+@pytest.mark.parametrize(
+    'perturb, prefix',
+    [
+        ('', ('',)),
+        # By whichever name: shared weights are perturbed wherever they are used.
+        ('backbone.first', ('backbone.first',)),
+        ('backbone.second', ('backbone.first.weight', 'backbone.second')),
+        ('head', ('backbone.third.weight', 'head')),
+    ],
+)
+def test_tied_parameters(perturb, prefix):
+    class Tied(BaseModule):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+            self.third = nn.Linear(3, 5)
+            self.second.weight = self.first.weight
+
+        def forward(self, x):
+            x = self.second(self.first(x).tanh()).mean(dim=(2, 3))
+            return (self.third(x).tanh()[:, :3] + x,)
+
+    model = tiny_model(head=dict(type='LinearClsHead'))
+    model.backbone = Tied().double()
+    model.head.fc = nn.Linear(3, 5).double()
+    model.head.fc.weight = model.backbone.third.weight
+    batch = tiny_batch([0, 2, 0, 1])
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=prefix
+    )
+    actual = sgd_updates(model, batch, build_wrapper(model, perturb=perturb))
+    assert relative_difference(actual, expected) < 1e-9
+
+
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize(
+    'reparametrise', [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm]
+)
+@pytest.mark.parametrize('perturb', ['head', ['backbone.block', 'head']])
+@pytest.mark.filterwarnings('ignore:.*weight_norm')
+def test_weight_norm(reparametrise, bias, perturb):
+    model, batch = build_model(dict(type='NoBatchNorm')), tiny_batch([0, 2, 0, 1])
+    model.backbone.block[0] = reparametrise(model.backbone.block[0])
+    model.head.fc = reparametrise(nn.Linear(4, 5, bias=bias).double())
+    # Else the old weight_norm can not be copied.
+    model.eval().requires_grad_(False)
+    model(batch['inputs'])
+    model.train().requires_grad_(True)
+    assert_equals_brute_force(model, batch, perturb)
+
+
+@MODELS.register_module()
+class ScaledHead(ClsHead):
+    """A scalar of its own, and a tuple of features as its argument."""
+
+    def __init__(self, num_classes, in_channels, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.fc = nn.Linear(in_channels, num_classes)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, feats):
+        """Scaled logits, ``(N, K)``."""
+        return self.scale * self.fc(feats[-1])
+
+
+@pytest.mark.parametrize('perturb', ['head', ['neck', 'head']])
+def test_head_and_neck_with_parameters_of_their_own(perturb):
+    model = build_model(
+        dict(type='LeNet5'),
+        dict(type='ScaledHead', in_channels=120),
+        neck=dict(type='GeneralizedMeanPooling', p_trainable=True),
+    )
+    model.neck.p.data.fill_(2.0)
+    batch = tiny_batch([0, 2, 0, 1])
+    batch['inputs'] = torch.randn(4, 1, 32, 32, dtype=torch.float64)
+    assert_equals_brute_force(model, batch, perturb, rho_scale=0.1)
+
+
+@MODELS.register_module()
+class Attention(BaseModule):
+    """Torch's attention over tokens."""
+
+    def __init__(self, batch_first):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, stride=3)
+        self.attn = nn.MultiheadAttention(4, 2, batch_first=batch_first)
+
+    def forward(self, x):
+        """Features of shape ``(N, 4)``."""
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        x = x if self.attn.batch_first else x.transpose(0, 1)
+        x = self.attn(query=x, key=x, value=x)[0]
+        return (x.mean(dim=1 if self.attn.batch_first else 0),)
+
+
+def test_attention_of_which_the_rows_are_tokens_is_refused():
+    batch = tiny_batch([0, 1, 0, 1])  # as many images as tokens
+    model = build_model(dict(type='Attention', batch_first=True))
+    assert_equals_brute_force(model, batch, ['backbone.attn', 'head'])
+    model = build_model(dict(type='Attention', batch_first=False))
+    wrapper = build_wrapper(model, perturb=['backbone.attn', 'head'])
+    with pytest.raises(NotImplementedError, match="'backbone.attn'.*batch_first=True"):
+        wrapper.initialize_count_status(model, 0, 10)
+
+
+@pytest.mark.parametrize('perturb', ['head', ''])
+def test_buffers_that_a_forward_replaces_move_once(perturb):
+    model, batch = tiny_model(), tiny_batch([0, 1, 0])
+    loss = model.head.loss_module
+    loss.register_buffer('batches', torch.zeros(()))
+    own_forward = loss.forward
+
+    def forward(*args, **kwargs):
+        loss.batches = loss.batches + 1
+        return own_forward(*args, **kwargs)
+
+    loss.forward = forward
+    model.train_step(batch, build_wrapper(model, perturb=perturb))
+    assert loss.batches == 1
 
 
 def test_other_models_are_refused():
