@@ -78,6 +78,8 @@ class TwoLooks:
         # A copy goes on, since an activation may overwrite what it gets.
         return self.logits.clone()
 
+    # A compiled train_step calls it, but can't trace a forward that comes and goes.
+    @torch.compiler.disable
     def _after_model(self, model, args, kwargs, losses):
         called = self.signature.bind(*args, **kwargs).arguments
         if called.get('mode') != 'loss' or not torch.is_grad_enabled():
@@ -143,14 +145,19 @@ def weighted_rows(head: nn.Module, row_weights: Optional[Tensor]):
         head (nn.Module): The head.
         row_weights (Tensor, optional): ``(B, )``; None changes nothing.
     """
+    weighed = []
+
+    def refuse():
+        raise NotImplementedError(
+            "class_reduction='class' needs a head with a forward that gives one row of "
+            f'scores per image, which {type(head).__name__} has not: set '
+            "optim_wrapper.class_reduction='sample'."
+        )
 
     def weigh(head, args, scores):
         if not isinstance(scores, Tensor) or len(scores) != len(row_weights):
-            raise NotImplementedError(
-                f"class_reduction='class' needs a head with one row of scores per "
-                f'image, which {type(head).__name__} has not: set '
-                "optim_wrapper.class_reduction='sample'."
-            )
+            refuse()
+        weighed.append(True)
         scores = scores.clone()
         shape = (-1,) + (1,) * (scores.ndim - 1)
         weights = row_weights.to(scores.dtype).view(shape)
@@ -162,6 +169,8 @@ def weighted_rows(head: nn.Module, row_weights: Optional[Tensor]):
         if row_weights is not None:
             stack.callback(head.register_forward_hook(weigh).remove)
         yield
+        if row_weights is not None and not weighed:
+            refuse()
 
 
 @contextmanager

@@ -158,6 +158,20 @@ def test_class_reduction_with_layers_after_the_perturbed_one(layer):
     assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
 
 
+def test_class_reduction_needs_the_scores_of_the_head():
+    class Direct(MODELS.get('LinearClsHead')):
+        def loss(self, feats, data_samples, **kwargs):
+            scores = self.fc(self.pre_logits(feats))
+            return self._get_loss(scores, data_samples, **kwargs)
+
+    model, batch = tiny_model(), tiny_batch([0, 0, 1])
+    model.head.__class__ = Direct
+    wrapper = build_wrapper(model, perturb='', class_reduction='class')
+    with pytest.raises(NotImplementedError, match='Direct has not'):
+        model.train_step(batch, wrapper)
+    model.train_step(batch, build_wrapper(model, perturb=''))
+
+
 def test_classifier_without_bias():
     model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
     model.head.fc.register_parameter('bias', None)
@@ -284,6 +298,20 @@ def test_forward_of_another_mode_before_and_inside_the_training_forward(perturb)
         model(batch['inputs'], mode='tensor')
         losses = model(**batch, mode='loss')
     assert losses['loss'] == expected['loss'] != losses['clean_objective']
+
+
+@pytest.mark.parametrize('perturb', ['head', ''])
+def test_compiled_train_step(perturb):
+    model, batch = tiny_model(), tiny_batch([0, 1, 0])
+    compiled = copy.deepcopy(model)
+    torch._dynamo.reset()
+    # What MMEngine does for `compile=dict(backend='eager')` in a config.
+    compiled.train_step = torch.compile(compiled.train_step, backend='eager')
+    wrappers = [build_wrapper(m, perturb=perturb) for m in (model, compiled)]
+    for _ in range(2):
+        expected = sgd_updates(model, batch, wrappers[0])
+        updates = sgd_updates(compiled, batch, wrappers[1])
+        assert relative_difference(updates, expected) < 1e-9
 
 
 def test_logged_values():
