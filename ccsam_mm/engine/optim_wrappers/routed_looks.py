@@ -121,7 +121,8 @@ class _Pass:
         num_classes = len(self.routing.sizes)
         self.views = [_view(p, num_classes) for p in self.part.parameters()]
         for module in self.part.others:
-            handle = module.register_forward_hook(self._record)
+            # Before other hooks, which run again when the record stands in.
+            handle = module.register_forward_hook(self._record, prepend=True)
             self.looks.callback(handle.remove)
         self._route(self.looks, self.views)
 

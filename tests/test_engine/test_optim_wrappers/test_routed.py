@@ -349,6 +349,14 @@ def test_trunk_runs_once():
     assert runs == dict(stem=1, block=2)
 
 
+@pytest.mark.parametrize('part', ['stem', 'block'])
+def test_hooks_that_change_an_output_act_once_per_look(part):
+    model, batch = build_model(dict(type='NoBatchNorm')), tiny_batch([0, 1, 0])
+    module = model.backbone.get_submodule(part)
+    module.register_forward_hook(lambda module, args, output: 2 * output)
+    assert_equals_brute_force(model, batch, ['backbone.block', 'head'])
+
+
 def test_nothing_stays_installed_also_after_an_error():
     model, batch = tiny_model(), tiny_batch([0, 1, 0])
     wrapper = build_wrapper(model, perturb='')
