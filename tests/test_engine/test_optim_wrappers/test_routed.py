@@ -349,7 +349,7 @@ def test_trunk_runs_once():
     assert runs == dict(stem=1, block=2)
 
 
-@pytest.mark.parametrize('part', ['stem', 'block'])
+@pytest.mark.parametrize('part', ['drop', 'block'])
 def test_hooks_that_change_an_output_act_once_per_look(part):
     model, batch = build_model(dict(type='NoBatchNorm')), tiny_batch([0, 1, 0])
     module = model.backbone.get_submodule(part)
