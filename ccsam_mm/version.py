@@ -5,8 +5,8 @@ __version__ = '0.1.0'
 
 # Import name -> supported versions. The maintained forks count like their originals.
 SUPPORTED = {
-    'torch': '>=2.0,<3',
-    'torchvision': '>=0.15,<1',
+    'torch': '>=2.1,<3',
+    'torchvision': '>=0.16,<1',
     'mmengine': '>=0.10.4,<0.11',
     'mmcv': '>=2.0.0,<2.4',
     'mmpretrain': '>=1.2.0,<1.4',
