@@ -79,7 +79,9 @@ def test_step_and_seed(toy):
 
 def test_data_sets_are_not_mixed_up(toy):
     """MMEngine's `get_subset` remembers the ids of objects that are long gone."""
-    memo = (BaseDataset._copy_without_annotation.__defaults__ or ({},))[0]
+    (memo,) = BaseDataset._copy_without_annotation.__defaults__
+    if memo is None:
+        pytest.skip('this MMEngine has it repaired')
     dataset = toy(LABELS)
     memo[id(dataset.pipeline)] = 'something else'
     try:
