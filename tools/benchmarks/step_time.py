@@ -2,7 +2,8 @@
 """Times a training step of CC-SAM against SGD, SAM and a literal loop over classes.
 
 The methods take turns, so that a machine whose speed drifts slows all of them alike;
-ratios are medians over the rounds. Examples:
+ratios are medians over the rounds. The memory is what a step takes at its peak, beyond
+parameters, gradients and optimizer state. Examples:
 
     python tools/benchmarks/step_time.py --num-classes 100 --threads 1
     python tools/benchmarks/step_time.py --head-only --batch-size 512 --num-classes 8142
@@ -10,10 +11,13 @@ ratios are medians over the rounds. Examples:
 """
 
 import argparse
+import os
 import os.path as osp
 import statistics
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 sys.path.append(osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
 
@@ -57,6 +61,12 @@ def parse_args():
     parser.add_argument(
         '--literal', action='store_true', help='also a copy of the network per class'
     )
+    parser.add_argument(
+        '--memory',
+        action='store_true',
+        help='also peak memory, on CPUs under Linux only',
+    )
+    parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cpu')
@@ -130,6 +140,8 @@ def build_methods(args, num_classes):
             plans.append((f'literal {name}', literal_step(scope), {}))
     methods = {}
     for name, step, extra in plans:
+        if args.memory_of not in (None, name):
+            continue
         model = build_model(args, num_classes)
         optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=2e-4)
         wrapper = build_optim_wrapper(model, dict(optimizer=optimizer, **extra))
@@ -142,18 +154,49 @@ def measure(args, num_classes):
     methods = build_methods(args, num_classes)
     times = {name: [] for name in methods}
     memory = {}
+    if args.memory and args.device == 'cpu':
+        memory = {name: memory_in_own_process(num_classes, name) for name in methods}
     for _ in range(args.rounds + WARM_UP):
         for name, (step, model, wrapper) in methods.items():
             if args.device != 'cpu':
                 torch.cuda.reset_peak_memory_stats()
+                before = torch.cuda.memory_allocated()
             start = time.perf_counter()
             step(model, wrapper, batch)
             if args.device != 'cpu':
                 torch.cuda.synchronize()
-                memory[name] = torch.cuda.max_memory_allocated()
+                memory[name] = torch.cuda.max_memory_allocated() - before
             times[name].append(time.perf_counter() - start)
     in_batch = len({int(sample.gt_label) for sample in batch['data_samples']})
     report(args, num_classes, in_batch, times, memory)
+
+
+def memory_in_own_process(num_classes, name):
+    """Bytes that a step takes; a process of its own holds no other method's memory."""
+    command = [sys.executable, *sys.argv, '--memory-of', name]
+    command += ['--num-classes', str(num_classes)]
+    # Large tensors then go back to the system as soon as they are freed.
+    env = dict(os.environ, MALLOC_MMAP_THRESHOLD_='65536')
+    output = subprocess.run(command, env=env, check=True, capture_output=True).stdout
+    return int(output.split()[-1])
+
+
+def print_memory(args, num_classes):
+    """The other end of ``memory_in_own_process``."""
+    batch = build_batch(args, num_classes)
+    ((step, model, wrapper),) = build_methods(args, num_classes).values()
+    for _ in range(WARM_UP):
+        step(model, wrapper, batch)
+    Path('/proc/self/clear_refs').write_text('5')  # the peak starts anew
+    before = status('VmRSS')
+    step(model, wrapper, batch)
+    print(status('VmHWM') - before)
+
+
+def status(key):
+    """A size of this process in bytes."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return 1024 * int(next(x for x in lines if x.startswith(key)).split()[1])
 
 
 def report(args, num_classes, in_batch, times, memory):
@@ -162,7 +205,7 @@ def report(args, num_classes, in_batch, times, memory):
         f'\n{network}, batch {args.batch_size}, {num_classes} classes ({in_batch} in '
         f'the batch), {args.device}, {args.threads} thread(s), {args.rounds} rounds\n'
     )
-    print('| method | ms | / SGD | / SAM |' + (' peak MiB |' if memory else ''))
+    print('| method | ms | / SGD | / SAM |' + (' MiB |' if memory else ''))
     print('|---|--:|--:|--:|' + ('--:|' if memory else ''))
     for name, own in times.items():
         median = 1000 * statistics.median(own[WARM_UP:])
@@ -180,7 +223,7 @@ def main():
     args = parse_args()
     torch.set_num_threads(args.threads)
     for num_classes in args.num_classes:
-        measure(args, num_classes)
+        (print_memory if args.memory_of else measure)(args, num_classes)
 
 
 if __name__ == '__main__':
