@@ -1,58 +1,14 @@
 # CIFAR-100, of which training keeps 500 .. 5 images per class (imbalance 100).
 # MMPretrain downloads it; or unpack cifar-100-python.tar.gz in data/cifar100 yourself.
 # For another imbalance, set imbalance_ratio of the train, val and test data sets.
+_base_ = './cifar10_lt.py'
+
 data_preprocessor = dict(
     num_classes=100,
-    # RGB format normalization parameters
     mean=[129.304, 124.070, 112.434],
     std=[68.170, 65.392, 70.418],
-    # loaded images are already RGB format
-    to_rgb=False,
 )
 
-train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
-
-test_pipeline = [
-    dict(type='PackInputs'),
-]
-
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=2,
-    # Only fresh workers, seeded for their epoch, make a resumed run equal to an
-    # undisturbed one (MMEngine gives workers the same seed in each epoch).
-    persistent_workers=False,
-    worker_init_fn=dict(type='epoch_worker_init_fn'),
-    dataset=dict(
-        type='CIFAR100LT',
-        data_root='data/cifar100',
-        split='train',
-        imbalance_ratio=100,
-        pipeline=train_pipeline,
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=2,
-    persistent_workers=False,
-    dataset=dict(
-        type='CIFAR100LT',
-        data_root='data/cifar100',
-        split='test',
-        imbalance_ratio=100,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-)
-val_evaluator = dict(type='ShotAccuracy')
-
-# There is no validation split: the last epoch counts, none is selected.
+train_dataloader = dict(dataset=dict(type='CIFAR100LT', data_root='data/cifar100'))
+val_dataloader = dict(dataset=dict(type='CIFAR100LT', data_root='data/cifar100'))
 test_dataloader = val_dataloader
-test_evaluator = dict(type='ShotAccuracy', per_class=True)
