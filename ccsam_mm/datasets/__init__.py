@@ -6,6 +6,7 @@ from .digits_lt import DigitsLT
 from .imbalance import long_tailed_counts, select_long_tailed
 from .long_tailed import LongTailed
 from .samplers import ClassBalancedSampler
+from .training_class_counts import training_class_counts
 
 __all__ = [
     'CIFAR100LT',
@@ -17,4 +18,5 @@ __all__ = [
     'get_gt_labels',
     'long_tailed_counts',
     'select_long_tailed',
+    'training_class_counts',
 ]

@@ -6,8 +6,8 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ccsam_mm.datasets import training_class_counts
 from ccsam_mm.engine.optim_wrappers.ccsam_mixin import CCSAMMixin
-from ccsam_mm.engine.optim_wrappers.class_counts import training_class_counts
 from ccsam_mm.engine.optim_wrappers.last_perturbation import LastPerturbation
 from ccsam_mm.evaluation import shot_groups
 
@@ -60,7 +60,10 @@ class PerturbationLogHook(Hook):
         self._is_at_work = isinstance(runner.optim_wrapper, CCSAMMixin)
         if self._is_at_work:
             counts = training_class_counts(
-                type(self).__name__, runner.optim_wrapper.class_counts, None
+                type(self).__name__,
+                'optim_wrapper.class_counts',
+                runner.optim_wrapper.class_counts,
+                None,
             )
             self._groups = shot_groups(counts.numpy())
             loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]

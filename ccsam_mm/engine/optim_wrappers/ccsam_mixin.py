@@ -8,9 +8,9 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ccsam_mm.datasets import training_class_counts
 from ccsam_mm.sharpness import ClassRouting, perturbation_norm
 
-from .class_counts import training_class_counts
 from .closed_form import perturbed_logits
 from .last_perturbation import LastPerturbation
 from .options import check_options, is_number
@@ -25,7 +25,7 @@ from .perturbed_part import (
 from .routed_looks import RoutedLooks
 from .routed_part import RoutedPart
 from .routed_perturbation import class_mean_weights, routed_perturbation
-from .two_looks import TwoLooks
+from .two_looks import TwoLooks, loss_scalar
 
 
 class CCSAMMixin:
@@ -182,11 +182,11 @@ class CCSAMMixin:
                 losses[key] = second[key]
             else:
                 del losses[key]
-                losses[f'{key}_clean'] = _scale(value, 1 - share)
-                losses[f'{key}_perturbed'] = _scale(second[key], share)
+                losses[f'{key}_clean'] = (1 - share) * loss_scalar(value)
+                losses[f'{key}_perturbed'] = share * loss_scalar(second[key])
         if share == 1:
             # No 'loss' in the name, or MMEngine would add it to the objective.
-            total = sum(_scale(v, 1) for v in clean.values())
+            total = sum(loss_scalar(value) for value in clean.values())
             losses['clean_objective'] = total.detach()
         return losses
 
@@ -196,19 +196,13 @@ class CCSAMMixin:
             head = getattr(self._looks.model, 'head', None)
             self._counts = training_class_counts(
                 'CCSAMOptimWrapper',
+                'optim_wrapper.class_counts',
                 self.class_counts,
                 getattr(head, 'num_classes', None),
             )
         if self._counts.device != device:
             self._counts = self._counts.to(device)
         return self._counts
-
-
-def _scale(value: Union[Tensor, List[Tensor]], factor: float) -> Tensor:
-    """Scalar of a loss entry as MMEngine's ``parse_losses`` adds it up."""
-    if isinstance(value, Tensor):
-        return factor * value.mean()
-    return factor * sum(item.mean() for item in value)
 
 
 def _check_arguments(wrapper: CCSAMMixin) -> None:

@@ -2,17 +2,18 @@
 """SAM for a weighted sum of the classes' losses: what ImbSAM and Focal-SAM share."""
 
 from contextlib import contextmanager
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
-from .class_counts import training_class_counts
+from ccsam_mm.datasets import training_class_counts
+
 from .sam_mixin import SAMMixin
 from .sam_row_weights import RowWeights, watch_rows
 from .sam_two_forwards import TwoForwards
-from .two_looks import class_labels
+from .two_looks import class_labels, loss_scalar
 
 
 class ClassWeightsSAMMixin(SAMMixin):
@@ -91,9 +92,9 @@ class ClassWeightsSAMMixin(SAMMixin):
         self._take_rows(len(labels)).weights = self.sharpness_weight * weights
         losses = dict(first)
         for key in [key for key in second if 'loss' in key]:
-            clean = _scalar(first[key])
+            clean = loss_scalar(first[key])
             # The weights are in the gradients alone: no value counts twice.
-            losses[key] = _scalar(second[key]) + (clean - clean.detach())
+            losses[key] = loss_scalar(second[key]) + (clean - clean.detach())
         # No 'loss' in the name, or MMEngine would add it to the objective.
         losses['clean_objective'] = total.detach()
         return losses
@@ -121,7 +122,9 @@ class ClassWeightsSAMMixin(SAMMixin):
         if self._class_weights is None:
             num_classes = getattr(self._looks.model.head, 'num_classes', None)
             name = type(self).__name__
-            counts = training_class_counts(name, self.class_counts, num_classes)
+            counts = training_class_counts(
+                name, 'optim_wrapper.class_counts', self.class_counts, num_classes
+            )
             # Double precision only where the network has it.
             precise = next(self._looks.model.parameters()).dtype == torch.float64
             dtype = torch.float64 if precise else torch.float32
@@ -129,10 +132,3 @@ class ClassWeightsSAMMixin(SAMMixin):
         if self._class_weights.device != labels.device:
             self._class_weights = self._class_weights.to(labels.device)
         return self._class_weights[labels]
-
-
-def _scalar(value: Union[Tensor, List[Tensor]]) -> Tensor:
-    """Scalar of a loss entry as MMEngine's ``parse_losses`` adds it up."""
-    if isinstance(value, Tensor):
-        return value.mean()
-    return sum(item.mean() for item in value)

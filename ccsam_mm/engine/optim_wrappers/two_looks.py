@@ -3,7 +3,7 @@
 
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Union
 
 import torch
 import torch.nn as nn
@@ -133,6 +133,13 @@ def class_labels(data_samples: List) -> Tensor:
     if 'gt_score' in data_samples[0]:
         return torch.stack([sample.gt_score for sample in data_samples]).argmax(dim=1)
     return torch.cat([sample.gt_label for sample in data_samples])
+
+
+def loss_scalar(value: Union[Tensor, List[Tensor]]) -> Tensor:
+    """Scalar of a loss entry as MMEngine's ``parse_losses`` adds it up."""
+    if isinstance(value, Tensor):
+        return value.mean()
+    return sum(item.mean() for item in value)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 from torch.func import functional_call
 
+from ccsam_mm.datasets import training_class_counts
+
 
 @MODELS.register_module()
 class AdversarialFeatureHead(LinearClsHead):
@@ -98,8 +100,9 @@ class AdversarialFeatureHead(LinearClsHead):
         self.max_adv_weight = max_adv_weight
         self.reset_classifier = reset_classifier
         self.class_counts = class_counts
+        self._counts: Optional[Tensor] = None
         if class_counts is not None:
-            _check_counts(class_counts, num_classes)
+            self._known_class_counts()
         if reset_classifier:
             # Tells checkpoints of this head from those of stage 1.
             self.register_buffer('classifier_was_reset', torch.ones(1))
@@ -154,9 +157,7 @@ class AdversarialFeatureHead(LinearClsHead):
         direction = _unit_per_group(precise, same_group).to(grad.dtype)
         if self.step_rule == 'constant':
             return self.adv_step * direction
-        counts = torch.tensor(
-            self._known_class_counts(), dtype=grad.dtype, device=grad.device
-        )
+        counts = self._known_class_counts().to(grad)
         steps = self.adv_step * torch.log(counts.max() / counts + 0.01) / 2
         return steps[labels, None] * direction
 
@@ -172,21 +173,16 @@ class AdversarialFeatureHead(LinearClsHead):
             progress = (hub.get_info('epoch') + 1) / max_epochs
         return min(progress, self.max_adv_weight)
 
-    def _known_class_counts(self) -> Sequence[int]:
+    def _known_class_counts(self) -> Tensor:
         """Training images per class, from the argument or the training data set."""
-        if self.class_counts is None:
-            hub = MessageHub.get_current_instance()
-            meta = hub.get_info('dataset_meta') or {}
-            if meta.get('class_counts') is None:
-                raise RuntimeError(
-                    "AdversarialFeatureHead with step_rule='log_frequency' does not "
-                    'know how many training images each class has: add '
-                    "default_hooks.class_counts=dict(type='ClassCountsHook'), which "
-                    'counts them, or set model.head.class_counts to the list.'
-                )
-            _check_counts(meta['class_counts'], self.num_classes)
-            self.class_counts = meta['class_counts']
-        return self.class_counts
+        if self._counts is None:
+            self._counts = training_class_counts(
+                "AdversarialFeatureHead with step_rule='log_frequency'",
+                'model.head.class_counts',
+                self.class_counts,
+                self.num_classes,
+            )
+        return self._counts
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args):
         """Keep the own linear layer when another head's checkpoint is loaded."""
@@ -230,19 +226,4 @@ def _check_choice(name: str, value: str, choices: Tuple[str, str]) -> None:
         raise ValueError(
             f'{name}={value!r}: set model.head.{name} to {choices[0]!r} or '
             f'{choices[1]!r}.'
-        )
-
-
-def _check_counts(class_counts: Sequence[int], num_classes: int) -> None:
-    if len(class_counts) != num_classes:
-        raise ValueError(
-            f'class_counts has {len(class_counts)} entries, but the head has '
-            f'{num_classes} classes: set model.head.num_classes (or '
-            'model.head.class_counts) so that they agree.'
-        )
-    if min(class_counts) < 1:
-        raise ValueError(
-            f'class_counts[{list(class_counts).index(min(class_counts))}] is '
-            f'{min(class_counts)}, but each class needs at least one training image: '
-            'correct model.head.class_counts or the training data set.'
         )
