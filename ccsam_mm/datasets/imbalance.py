@@ -5,7 +5,7 @@ K. Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margi
 Loss", NeurIPS 2019, https://arxiv.org/abs/1906.07413.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 import numpy as np
@@ -91,10 +91,51 @@ def select_long_tailed(
         np.ndarray: The selected indices in ascending order, so that the classes
         stay mixed as they were.
     """
-    rng = np.random.RandomState(seed)
+    parts = zip(_shuffled(labels, len(counts), seed), counts)
+    return np.sort(np.concatenate([indices[:count] for indices, count in parts]))
+
+
+def select_held_out(
+    labels: np.ndarray,
+    counts: Sequence[int],
+    held_out: int,
+    seed: int = 0,
+    classes: Optional[Sequence[str]] = None,
+) -> np.ndarray:
+    """Select as many images of each class that :func:`select_long_tailed` leaves.
+
+    They are the last ones of the order of which it takes the first, so that they do
+    not depend on the counts, and its choice does not depend on them.
+
+    Args:
+        labels (np.ndarray): The label of every image, with shape ``(N, )``.
+        counts (Sequence[int]): The number of images of each class that are taken
+            for training.
+        held_out (int): The number of images of every class to select.
+        seed (int): The seed of the generator. Defaults to 0.
+        classes (Sequence[str], optional): The names of the classes, for error
+            messages. Defaults to None.
+
+    Returns:
+        np.ndarray: The selected indices in ascending order, without any of training.
+    """
     selected = []
-    for label, count in enumerate(counts):
+    for label, indices in enumerate(_shuffled(labels, len(counts), seed)):
+        needed = counts[label] + held_out
+        if needed > len(indices):
+            raise ValueError(
+                f'class {describe_class(label, classes)} has {len(indices)} images, '
+                f'but {counts[label]} for training and held_out={held_out} need '
+                f'{needed}: set a smaller `held_out` or `max_per_class`.'
+            )
+        selected.append(indices[-held_out:])
+    return np.sort(np.concatenate(selected))
+
+
+def _shuffled(labels: np.ndarray, num_classes: int, seed: int) -> Iterator[np.ndarray]:
+    """Shuffle the indices of each class in turn."""
+    rng = np.random.RandomState(seed)
+    for label in range(num_classes):
         indices = np.flatnonzero(labels == label)
         rng.shuffle(indices)
-        selected.append(indices[:count])
-    return np.sort(np.concatenate(selected))
+        yield indices

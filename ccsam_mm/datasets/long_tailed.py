@@ -9,7 +9,7 @@ from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .class_counts import class_names, count_classes, count_labels, get_gt_labels
-from .imbalance import long_tailed_counts, select_long_tailed
+from .imbalance import long_tailed_counts, select_held_out, select_long_tailed
 
 
 @DATASETS.register_module()
@@ -20,12 +20,16 @@ class LongTailed:
     many images the *training* split has of each class, which optimizer wrappers,
     losses and metrics read.
 
-    With K classes and n_max images in the largest class of the wrapped data set,
-    class c keeps ``int(n_max * imbalance_ratio^(-c / (K - 1)))`` images ('exp'),
-    or the first half of the classes keeps n_max and the rest
-    ``int(n_max / imbalance_ratio)`` ('step'). A class that has fewer images than
-    that keeps all of them; ``class_counts`` tells what was really kept. The images
-    stay in the order of the wrapped data set.
+    With K classes and n_max images in the largest class, class c keeps
+    ``int(n_max * imbalance_ratio^(-c / (K - 1)))`` images ('exp'), or the first half
+    of the classes keeps n_max and the rest ``int(n_max / imbalance_ratio)`` ('step').
+    A class that has fewer images than that keeps all of them; ``class_counts`` tells
+    what was really kept. The images stay in the order of the wrapped data set.
+
+    Settings must not be chosen on the test split. Where there is no validation split,
+    ``held_out`` puts images aside for one: two wrappers that differ in ``part`` (and
+    in the pipeline of what they wrap) are a long-tailed training set and a balanced
+    validation set without a common image.
 
     Args:
         dataset (Dataset | dict): The data set to wrap, or its config.
@@ -37,10 +41,18 @@ class LongTailed:
         seed (int): The seed of the selection. Defaults to 0.
         reference (Dataset | dict, optional): The training data set or its config,
             for a validation or test split: every image is kept, whatever the
-            arguments above, and nothing but ``class_counts`` is taken from the
+            other arguments, and nothing but ``class_counts`` is taken from the
             reference. Defaults to None.
         lazy_init (bool): Whether to put off the selection until the first use.
             Until then there are no ``class_counts``. Defaults to False.
+        max_per_class (int, optional): The number n_max of the formula, to cut a
+            smaller set. Defaults to None, which takes the largest class of the
+            wrapped data set.
+        held_out (int): The number of images of every class that are kept out of
+            training. Defaults to 0.
+        part (str): 'train' for the long-tailed part, 'held_out' for the images that
+            ``held_out`` puts aside, with the ``class_counts`` of the training part.
+            Defaults to 'train'.
 
     Examples:
         >>> from ccsam_mm.datasets import DigitsLT, LongTailed
@@ -50,9 +62,14 @@ class LongTailed:
         (1240, 503)
         >>> train_set.metainfo['class_counts']
         [124, 96, 74, 57, 44, 34, 26, 20, 16, 12]
+        >>> config = dict(dataset=digits, max_per_class=100, held_out=20)
+        >>> train_set = LongTailed(**config)
+        >>> val_set = LongTailed(**config, part='held_out')
+        >>> len(train_set), len(val_set), val_set.metainfo['class_counts'][0]
+        (242, 200, 100)
         >>> test_set = LongTailed(DigitsLT(split='test'), reference=train_set)
         >>> len(test_set), test_set.metainfo['class_counts'][0]
-        (500, 124)
+        (500, 100)
     """
 
     def __init__(
@@ -63,12 +80,19 @@ class LongTailed:
         seed: int = 0,
         reference: Union[Dataset, dict, None] = None,
         lazy_init: bool = False,
+        max_per_class: Optional[int] = None,
+        held_out: int = 0,
+        part: str = 'train',
     ) -> None:
         self.dataset = _build(dataset)
         self.imbalance_ratio = imbalance_ratio
         self.imbalance_type = imbalance_type
         self.seed = seed
         self.reference = reference
+        self.max_per_class = max_per_class
+        self.held_out = held_out
+        self.part = part
+        self._check_options()
 
         self._fully_initialized = False
         if not lazy_init:
@@ -96,20 +120,72 @@ class LongTailed:
         if self.reference is not None:
             self._class_counts = self._counts_of_reference(labels, classes)
         else:
-            self._class_counts = count_labels(labels, classes, name)
-            if self.imbalance_ratio is not None:
-                wanted = long_tailed_counts(
-                    len(self._class_counts),
-                    max(self._class_counts),
-                    self.imbalance_ratio,
-                    self.imbalance_type,
-                    classes,
-                )
-                indices = select_long_tailed(labels, wanted, self.seed)
-                self._class_counts = np.bincount(labels[indices]).tolist()
+            available = count_labels(labels, classes, name)
+            indices, self._class_counts = self._select(labels, available, classes)
         self._labels = labels[indices]
         self._keep(indices)
         self._fully_initialized = True
+
+    def _check_options(self) -> None:
+        """Refuse options that no data set could serve."""
+        if self.part not in ('train', 'held_out'):
+            raise ValueError(
+                f"LongTailed has no part '{self.part}': set `part` to 'train' or "
+                "'held_out'."
+            )
+        number = self.max_per_class
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise ValueError(
+                f'max_per_class={number!r} is the number of training images of the '
+                'largest class: set `max_per_class` to an integer of at least 1.'
+            )
+        if number is not None and self.imbalance_ratio is None:
+            raise ValueError(
+                f'max_per_class={number} has no meaning with imbalance_ratio=None, '
+                'which keeps every image: set `imbalance_ratio` to a number, or leave '
+                'out `max_per_class`.'
+            )
+        if not isinstance(self.held_out, int) or self.held_out < 0:
+            raise ValueError(
+                f'held_out={self.held_out!r} is the number of images of every class '
+                'to keep out of training: set `held_out` to an integer of at least 0.'
+            )
+        if self.part == 'held_out' and self.held_out == 0:
+            raise ValueError(
+                "LongTailed(part='held_out') has no image to give: set `held_out` to "
+                'the number of images of every class, in both parts.'
+            )
+
+    def _select(
+        self, labels: np.ndarray, available: list[int], classes: Optional[list]
+    ) -> tuple[np.ndarray, list[int]]:
+        """Choose the images of this part, and count those of the training part."""
+        if self.imbalance_ratio is None:
+            wanted = [max(count - self.held_out, 1) for count in available]
+        else:
+            largest = max(available)
+            max_count = largest if self.max_per_class is None else self.max_per_class
+            if max_count > largest:
+                raise ValueError(
+                    f'max_per_class={max_count} is more than the {largest} images of '
+                    f'the largest class of {type(self.dataset).__name__}: set '
+                    f'`max_per_class` to {largest} or less.'
+                )
+            wanted = long_tailed_counts(
+                len(available),
+                max_count,
+                self.imbalance_ratio,
+                self.imbalance_type,
+                classes,
+            )
+        indices = select_long_tailed(labels, wanted, self.seed)
+        counts = np.bincount(labels[indices]).tolist()
+        if self.held_out:
+            held_out = select_held_out(
+                labels, wanted, self.held_out, self.seed, classes
+            )
+            indices = held_out if self.part == 'held_out' else indices
+        return indices, counts
 
     def _counts_of_reference(
         self, labels: np.ndarray, classes: Optional[list]

@@ -6,6 +6,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+from fake_data import write_cifar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.dataset import BaseDataset, RepeatDataset
@@ -13,7 +14,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
 
-from ccsam_mm.datasets import LongTailed, long_tailed_counts
+from ccsam_mm.datasets import CIFAR10LT, LongTailed, long_tailed_counts
 
 CLASSES = ['cat', 'dog', 'cow']
 LABELS = [2, 0, 1] * 20
@@ -96,6 +97,109 @@ def test_a_small_class_keeps_all_that_it_has(toy):
     wrapped = LongTailed(toy([0] * 20 + [1] * 3 + [2] * 9), imbalance_ratio=2)
     assert long_tailed_counts(3, 20, 2) == [20, 14, 10]
     assert wrapped.metainfo['class_counts'] == [20, 3, 9]
+
+
+def kept_and_held_out_by_hand(labels, max_count, ratio, held_out, seed):
+    """Indices of both parts, from one shuffled list of each class."""
+    num_classes = max(labels) + 1
+    rng = np.random.RandomState(seed)
+    kept, aside = [], []
+    for c in range(num_classes):
+        indices = np.array([i for i, y in enumerate(labels) if y == c])
+        rng.shuffle(indices)
+        number = int(max_count * ratio ** (-c / (num_classes - 1)) + 1e-9)
+        kept += indices[:number].tolist()
+        aside += indices[len(indices) - held_out :].tolist()
+    return sorted(kept), sorted(aside)
+
+
+@given(
+    extra=st.lists(st.integers(0, 3), max_size=30),
+    max_count=st.integers(4, 9),
+    ratio=st.sampled_from([1, 1.5, 4]),
+    held_out=st.integers(1, 3),
+    seed=st.integers(0, 3),
+)
+@settings(deadline=None, max_examples=30)
+def test_held_out_images_are_balanced_and_not_of_training(
+    toy, extra, max_count, ratio, held_out, seed
+):
+    labels = [0, 1, 2, 3] * 12 + extra
+    options = dict(imbalance_ratio=ratio, seed=seed, max_per_class=max_count)
+    train = LongTailed(toy(labels), held_out=held_out, **options)
+    val = LongTailed(toy(labels), held_out=held_out, part='held_out', **options)
+    kept, aside = kept_and_held_out_by_hand(labels, max_count, ratio, held_out, seed)
+
+    assert [d['img'] for d in train] == kept
+    assert [d['img'] for d in val] == aside
+    assert not set(kept) & set(aside)
+    assert np.bincount(val.get_gt_labels()).tolist() == [held_out] * 4
+    counts = [sum(labels[i] == c for i in kept) for c in range(4)]
+    assert train.metainfo['class_counts'] == val.metainfo['class_counts'] == counts
+    # Images put aside change nothing in the training part.
+    plain = LongTailed(toy(labels), **options)
+    assert [d['img'] for d in plain] == kept
+
+
+def test_held_out_images_do_not_depend_on_the_imbalance(toy):
+    options = dict(dataset=toy(LABELS), held_out=5, part='held_out')
+    parts = [
+        LongTailed(max_per_class=15, imbalance_ratio=3, **options),
+        LongTailed(max_per_class=10, imbalance_ratio=10, **options),
+        LongTailed(imbalance_ratio=None, **options),
+    ]
+    first, second, third = ([d['img'] for d in part] for part in parts)
+    assert first == second == third
+    assert parts[2].metainfo['class_counts'] == [15, 15, 15]
+
+
+def test_ratio_none_trains_on_all_that_is_not_held_out(toy):
+    labels = [0] * 9 + [1] * 3
+    options = dict(imbalance_ratio=None, held_out=2)
+    train = LongTailed(toy(labels), **options)
+    val = LongTailed(toy(labels), **options, part='held_out')
+    assert train.metainfo['class_counts'] == [7, 1]
+    assert sorted(d['img'] for part in (train, val) for d in part) == list(range(12))
+
+
+def test_cifar_with_a_validation_part(tmp_path):
+    """A data set with a ratio of 1 leaves every image to the wrapper."""
+    write_cifar(tmp_path, CIFAR10LT, per_class=8)  # in each of five files
+    files = dict(data_root=str(tmp_path), verify_md5=False)
+    whole = dict(type='CIFAR10LT', imbalance_ratio=1, **files)
+    same = LongTailed(whole, imbalance_ratio=10)
+    lt = CIFAR10LT(imbalance_ratio=10, **files)
+    assert same.metainfo['class_counts'] == lt.metainfo['class_counts']
+    assert all((a['img'] == b['img']).all() for a, b in zip(same, lt))
+
+    options = dict(dataset=whole, imbalance_ratio=10, max_per_class=30, held_out=10)
+    train, val = (LongTailed(part=part, **options) for part in ('train', 'held_out'))
+    assert train.metainfo['class_counts'] == long_tailed_counts(10, 30, 10)
+    images = [{d['img'].tobytes() for d in part} for part in (train, val)]
+    assert len(images[1]) == len(val) == 100 and not images[0] & images[1]
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (
+            dict(held_out=5),
+            r"class 0 \('cat'\) has 20 images, but 20 for training and held_out=5 need "
+            '25: set a smaller',
+        ),
+        (dict(imbalance_ratio=None, held_out=20), 'has 20 images, but 1 .* need 21'),
+        (dict(max_per_class=21), 'more than the 20 images .* to 20 or less'),
+        (dict(max_per_class=0), 'max_per_class=0 .* at least 1'),
+        (dict(max_per_class=9.5), 'max_per_class=9.5 .* an integer'),
+        (dict(imbalance_ratio=None, max_per_class=9), 'no meaning with imbalance_rat'),
+        (dict(held_out=-1), 'held_out=-1 .* at least 0'),
+        (dict(part='val'), "no part 'val': set `part` to"),
+        (dict(part='held_out'), 'no image to give: set `held_out`'),
+    ],
+)
+def test_parts_that_can_not_be_had(toy, options, message):
+    with pytest.raises(ValueError, match=message):
+        LongTailed(toy(LABELS, classes=CLASSES), **{'imbalance_ratio': 4, **options})
 
 
 def test_ratio_none_keeps_everything(toy):
