@@ -19,7 +19,8 @@ class CIFAR10LT(CIFAR10):
     The training split is long-tailed, for seed 0 with the images of LDAM
     (https://arxiv.org/abs/1906.07413); the test split is the whole, balanced one.
     ``metainfo['class_counts']`` holds the counts of the training split in both. For a
-    validation part, wrap ``imbalance_ratio=1`` in :class:`LongTailed` with ``held_out``.
+    validation part, wrap ``imbalance_ratio=1`` in :class:`LongTailed`, which has
+    ``held_out``.
 
     Args:
         data_root (str): The folder that holds ``cifar-10-batches-py``.
