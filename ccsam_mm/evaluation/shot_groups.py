@@ -31,3 +31,17 @@ def shot_groups(
     else:
         many, few = counts >= 100, counts <= 20
     return dict(many=many, medium=~many & ~few, few=few)
+
+
+def check_shot_rule(shot_rule: str, user: str) -> None:
+    """Refuse a rule that :func:`shot_groups` does not know.
+
+    Args:
+        shot_rule (str): The rule.
+        user (str): Name of what has the option, for the message.
+    """
+    if shot_rule not in ('strict', 'inclusive'):
+        raise ValueError(
+            f"shot_rule='{shot_rule}' is unknown: set `shot_rule` of {user} to "
+            "'strict' or 'inclusive'."
+        )

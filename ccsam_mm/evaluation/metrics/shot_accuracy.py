@@ -5,10 +5,14 @@ from typing import Any, Optional, Union
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MessageHub, print_log
+from mmengine.logging import print_log
 from mmpretrain.registry import METRICS
 
-from ccsam_mm.evaluation.shot_groups import shot_groups
+from ccsam_mm.evaluation.class_counts import (
+    evaluated_class_counts,
+    recorded_training_counts,
+)
+from ccsam_mm.evaluation.shot_groups import check_shot_rule, shot_groups
 
 
 @METRICS.register_module()
@@ -59,7 +63,7 @@ class ShotAccuracy(BaseMetric):
         prefix: Optional[str] = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        _check_shot_rule(shot_rule)
+        check_shot_rule(shot_rule, 'ShotAccuracy')
         self.shot_rule = shot_rule
         self.class_counts = class_counts
         self.per_class = per_class
@@ -141,7 +145,7 @@ class ShotAccuracy(BaseMetric):
             dict[str, float]: ``top1``, ``class_mean`` and those of ``many``,
             ``medium`` and ``few`` that have tested classes, in percent.
         """
-        _check_shot_rule(shot_rule)
+        check_shot_rule(shot_rule, 'ShotAccuracy')
         accuracy = ShotAccuracy.class_accuracy(pred, target, len(class_counts))
         tested = ~np.isnan(accuracy)
         groups = {'class_mean': tested, **shot_groups(class_counts, shot_rule)}
@@ -180,11 +184,7 @@ class ShotAccuracy(BaseMetric):
 
     def _get_class_counts(self) -> list[int]:
         """Find the training counts: argument, evaluated data, training data."""
-        counts = self.class_counts
-        if counts is None:
-            counts = (self.dataset_meta or {}).get('class_counts')
-        if counts is None:
-            counts = _training_counts()
+        counts = evaluated_class_counts(self.class_counts, self.dataset_meta)
         if counts is None:
             raise ValueError(
                 'ShotAccuracy does not know how many training images each class has: '
@@ -192,11 +192,11 @@ class ShotAccuracy(BaseMetric):
                 '`reference=<config of the training set>`, or set `class_counts` of '
                 'ShotAccuracy.'
             )
-        return list(counts)
+        return counts
 
     def _warn_if_trained_on_others(self, counts: list[int]) -> None:
         """Notice a config that changes the imbalance of one split alone."""
-        training = _training_counts()
+        training = recorded_training_counts()
         if self.class_counts is None and training not in (None, counts):
             print_log(
                 "The evaluated data set's class_counts differ from the training "
@@ -206,21 +206,6 @@ class ShotAccuracy(BaseMetric):
                 logger='current',
                 level=logging.WARNING,
             )
-
-
-def _training_counts() -> Optional[list[int]]:
-    """Find what MMEngine's RuntimeInfoHook keeps of the training data set."""
-    meta = MessageHub.get_current_instance().get_info('dataset_meta') or {}
-    counts = meta.get('class_counts')
-    return None if counts is None else list(counts)
-
-
-def _check_shot_rule(shot_rule: str) -> None:
-    if shot_rule not in ('strict', 'inclusive'):
-        raise ValueError(
-            f"shot_rule='{shot_rule}' is unknown: set `shot_rule` of ShotAccuracy to "
-            "'strict' or 'inclusive'."
-        )
 
 
 def _check_labels(target: np.ndarray, num_classes: int) -> None:

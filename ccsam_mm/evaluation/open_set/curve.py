@@ -77,6 +77,6 @@ def _check(num_known: int, num_unknown: int, score: np.ndarray) -> None:
     if not np.isfinite(score).all():
         raise ValueError(
             f'{int((~np.isfinite(score)).sum())} of {len(score)} open-set scores are '
-            'NaN or infinite: use a checkpoint whose training has not diverged, or test '
-            'without mixed precision.'
+            'NaN or infinite: use a checkpoint whose training has not diverged, or '
+            'test without mixed precision.'
         )
