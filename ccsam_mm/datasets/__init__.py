@@ -3,17 +3,25 @@ from .cifar10_lt import CIFAR10LT
 from .cifar100_lt import CIFAR100LT
 from .class_counts import count_classes, get_gt_labels
 from .digits_lt import DigitsLT
+from .imagenet_lt import ImageNetLT
 from .imbalance import long_tailed_counts, select_long_tailed
+from .inaturalist2018 import INaturalist2018
 from .long_tailed import LongTailed
+from .places_lt import PlacesLT
 from .samplers import ClassBalancedSampler
 from .training_class_counts import training_class_counts
+from .transforms import LoadImageOrSkip
 
 __all__ = [
     'CIFAR100LT',
     'CIFAR10LT',
     'ClassBalancedSampler',
     'DigitsLT',
+    'INaturalist2018',
+    'ImageNetLT',
+    'LoadImageOrSkip',
     'LongTailed',
+    'PlacesLT',
     'count_classes',
     'get_gt_labels',
     'long_tailed_counts',

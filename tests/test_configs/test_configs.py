@@ -56,7 +56,7 @@ def shrink(cfg):
         cfg.model.backbone.init_cfg = None
         cfg.model.head.in_channels = 64
         for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-            for step in loader.dataset.dataset.pipeline:
+            for step in loader.dataset.pipeline:
                 step.update({k: 32 for k in ('scale', 'crop_size') if k in step})
 
 

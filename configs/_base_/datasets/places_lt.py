@@ -1,6 +1,6 @@
 # Places-LT of OLTR (CVPR 2019): 365 classes with 4980 .. 5 training images.
-# Put OLTR's lists Places_LT_{train,val,test}.txt in data/places_lt, and there the
-# images of Places365-Standard (256x256) under the paths that the lists name.
+# tools/dataset_converters/places_lt.py fills data/places_lt: OLTR's lists
+# Places_LT_{train,val,test}.txt and the images of Places365-Standard (256x256).
 data_preprocessor = dict(
     num_classes=365,
     # RGB format normalization parameters
@@ -11,30 +11,19 @@ data_preprocessor = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    # At most 100 different unreadable images are skipped, each with a warning.
+    dict(type='LoadImageOrSkip', max_unreadable=100),
     dict(type='RandomResizedCrop', scale=224),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
 
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImageOrSkip', max_unreadable=0),
     dict(type='ResizeEdge', scale=256, edge='short'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]
-
-train_set = dict(
-    type='LongTailed',
-    # long-tailed by nature: every image is kept
-    imbalance_ratio=None,
-    dataset=dict(
-        type='CustomDataset',
-        data_root='data/places_lt',
-        ann_file='Places_LT_train.txt',
-        pipeline=train_pipeline,
-    ),
-)
 
 train_dataloader = dict(
     # of each of eight GPUs
@@ -44,7 +33,12 @@ train_dataloader = dict(
     # undisturbed one (MMEngine gives workers the same seed in each epoch).
     persistent_workers=False,
     worker_init_fn=dict(type='epoch_worker_init_fn'),
-    dataset=train_set,
+    dataset=dict(
+        type='PlacesLT',
+        data_root='data/places_lt',
+        split='train',
+        pipeline=train_pipeline,
+    ),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
 
@@ -53,15 +47,11 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=False,
     dataset=dict(
-        type='LongTailed',
-        dataset=dict(
-            type='CustomDataset',
-            data_root='data/places_lt',
-            ann_file='Places_LT_val.txt',
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
-        reference=train_set,
+        type='PlacesLT',
+        data_root='data/places_lt',
+        split='val',
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )
@@ -72,15 +62,11 @@ test_dataloader = dict(
     num_workers=4,
     persistent_workers=False,
     dataset=dict(
-        type='LongTailed',
-        dataset=dict(
-            type='CustomDataset',
-            data_root='data/places_lt',
-            ann_file='Places_LT_test.txt',
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
-        reference=train_set,
+        type='PlacesLT',
+        data_root='data/places_lt',
+        split='test',
+        pipeline=test_pipeline,
+        test_mode=True,
     ),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )

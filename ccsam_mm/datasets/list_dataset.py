@@ -1,0 +1,277 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+from mmengine.dataset import force_full_init
+from mmengine.fileio import exists, join_path
+from mmpretrain.datasets import BaseDataset
+
+from .image_folders import is_local, locate, missing_files
+from .image_list import ImageList, read_json_list, read_text_list
+
+
+class ListDataset(BaseDataset):
+    """Base of the long-tailed data sets whose splits are lists of images.
+
+    A list has lines ``relative/path label``. Images are looked for where the list
+    says and, if there is no such folder, in the other layouts that are in use
+    (:meth:`_candidates`). All splits read the training list, too: it gives
+    ``metainfo['class_counts']`` and the class names, and no image of it may be in
+    another split. What is wrong with a list is found when it is loaded, and the
+    message names file and line.
+
+    Subclasses set the class attributes and override :meth:`_class_of` and
+    :meth:`_candidates`.
+
+    Args:
+        data_root (str): The folder of the lists and images. Defaults to ''.
+        split (str): The split, one of ``LISTS``. Every image of the split 'open' is
+            of an unknown class: its label is -1. Defaults to 'train'.
+        ann_file (str): The list of the split. Defaults to '', the official name.
+        train_ann_file (str): The list of the training split. Defaults to '', the
+            official name, or ``ann_file`` for the split 'train'.
+        data_prefix (str | dict): The folder below which the images lie. Defaults to
+            '', which is ``data_root``.
+        check_files (bool): Whether to check that every image of the split exists.
+            Folders are listed, files not opened; addresses such as ``s3://`` are
+            never checked. Defaults to True.
+        metainfo (dict, optional): Meta information. Its ``classes`` replace the
+            official number and names of the classes. Defaults to None.
+        classes (str | Sequence[str], optional): The same, or a file with a name
+            per line. Defaults to None.
+        **kwargs: Other keyword arguments of :class:`mmpretrain.datasets.BaseDataset`.
+    """
+
+    LISTS: dict = {}  # split: official names of its list, the preferred first
+    NUM_CLASSES: int = 0
+    CONVERTER: str = ''  # the tool that brings downloads into this layout
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str = 'train',
+        ann_file: str = '',
+        train_ann_file: str = '',
+        data_prefix: Union[str, dict] = '',
+        check_files: bool = True,
+        metainfo: Optional[dict] = None,
+        classes: Union[str, Sequence[str], None] = None,
+        **kwargs,
+    ) -> None:
+        if split not in self.LISTS:
+            raise ValueError(
+                f"{type(self).__name__} has no split '{split}': set `split` to one of "
+                f'{", ".join(map(repr, self.LISTS))}.'
+            )
+        self.split = split
+        self.check_files = check_files
+        self.train_ann_file = train_ann_file
+        self._labels = np.zeros(0, dtype=np.int64)
+        super().__init__(
+            ann_file=ann_file or self._official_list(data_root, split),
+            data_root=data_root,
+            data_prefix=data_prefix,
+            metainfo=metainfo,
+            classes=classes,
+            **kwargs,
+        )
+
+    def _official_list(self, data_root: str, split: str) -> str:
+        """Name the list of a split: the first that exists, or else the first."""
+        names = self.LISTS[split]
+        found = (name for name in names if exists(join_path(data_root, name)))
+        return next(found, names[0])
+
+    def _join_prefix(self) -> None:
+        """Join ``data_root`` with the lists and the prefix of the images."""
+        super()._join_prefix()
+        if self.split == 'train':
+            self.train_ann_file = self.ann_file
+            return
+        name = self.train_ann_file or self._official_list(self.data_root, 'train')
+        self.train_ann_file = join_path(self.data_root, name)
+
+    def full_init(self) -> None:
+        """Load the list, unless that was done."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if self._indices is not None:
+            self._labels = _take(self._labels, self._indices)
+
+    def load_data_list(self) -> list[dict]:
+        """Load the images of the split, and what the training list tells."""
+        training = self._read(self.train_ann_file)
+        names = self._metainfo.get('classes') or training.categories
+        num_classes = self.NUM_CLASSES if names is None else len(names)
+        self._metainfo['class_counts'] = training.count_classes(num_classes)
+        folders = self._class_folders(training)
+        self._metainfo['classes'] = tuple(names or self._class_names(folders))
+        self._locate(training, folders)
+        training.check_duplicates()
+
+        images = training
+        if self.split != 'train':
+            images = self._read(self.ann_file)
+            if self.split == 'open':
+                images.labels[:] = -1
+            else:
+                images.check_labels(num_classes)
+            self._locate(images, folders)
+            images.check_duplicates()
+            images.check_overlap(training)
+        if self.check_files and is_local(self.img_prefix):
+            self._check_files(images)
+        self._labels = images.labels
+        paths = [join_path(self.img_prefix, path) for path in images.paths]
+        return [
+            {'img_path': path, 'gt_label': label}
+            for path, label in zip(paths, images.labels.tolist())
+        ]
+
+    def _class_of(self, folder: str) -> str:
+        """Tell the class from a folder of the list.
+
+        Args:
+            folder (str): The folder, as the list writes it.
+
+        Returns:
+            str: The class as folders name it, or '' if the folder is not one of a
+            class.
+        """
+        return ''
+
+    def _candidates(self, folder: str, class_folder: str) -> list[str]:
+        """Name the folders that may hold the images of a folder of the list.
+
+        Args:
+            folder (str): The folder, as the list writes it.
+            class_folder (str): What :meth:`_class_of` says of the training images
+                of the same class; '' for unknown classes.
+
+        Returns:
+            list[str]: Folders below the prefix of the images, the likeliest first.
+        """
+        return [folder]
+
+    def _class_names(self, folders: list[str]) -> list[str]:
+        """Name the classes that nothing else names.
+
+        Args:
+            folders (list[str]): What :meth:`_class_of` says of each class.
+
+        Returns:
+            list[str]: One name per class.
+        """
+        return [folder or str(c) for c, folder in enumerate(folders)]
+
+    def _read(self, file: str) -> ImageList:
+        """Read a list, by the reader of its format."""
+        try:
+            if file.endswith('.json'):
+                return read_json_list(file)
+            return read_text_list(file)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{type(self).__name__} found no list '{file}': run `python "
+                f'{self.CONVERTER}`, or set `data_root` or `ann_file` to where the '
+                'list is.'
+            ) from error
+
+    def _class_folders(self, training: ImageList) -> list[str]:
+        """Tell from the first image of each class what its folder is called."""
+        _, first = np.unique(training.labels, return_index=True)
+        return [self._class_of(training.paths[i].rpartition('/')[0]) for i in first]
+
+    def _locate(self, images: ImageList, class_folders: list[str]) -> None:
+        """Replace the paths of a list by those below the prefix of the images."""
+        known = dict(enumerate(class_folders))
+        images.paths = locate(
+            self.img_prefix,
+            images.paths,
+            images.labels.tolist(),
+            lambda folder, label: self._candidates(folder, known.get(label, '')),
+        )
+
+    def _check_files(self, images: ImageList) -> None:
+        """Refuse a list whose images are not all there."""
+        missing = missing_files(self.img_prefix, images.paths)
+        if missing:
+            path = join_path(self.img_prefix, images.paths[missing[0]])
+            raise FileNotFoundError(
+                f"{len(missing)} of the {len(images)} images of '{images.file}' do not "
+                f"exist, the first of them '{path}' ({images.place(missing[0])}): run "
+                f'`python {self.CONVERTER}`, set `data_root` or `data_prefix` to where '
+                'the images are, or set `check_files=False` to find out in training.'
+            )
+
+    @force_full_init
+    def get_gt_labels(self) -> np.ndarray:
+        """Get all ground-truth labels.
+
+        Returns:
+            np.ndarray: The labels, with shape ``(N, )``.
+        """
+        return self._labels.copy()
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Get category id by index.
+
+        Args:
+            idx (int): Index of the image.
+
+        Returns:
+            list[int]: The one category of the image.
+        """
+        return [int(self._labels[idx])]
+
+    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
+        """Reduce the data set to some of its images.
+
+        Args:
+            indices (int | Sequence[int]): So many of the first (negative: last)
+                images, or the indices of those to keep.
+        """
+        super().get_subset_(indices)
+        self._labels = _take(self._labels, indices)
+
+    def get_subset(self, indices: Union[Sequence[int], int]) -> 'ListDataset':
+        """Copy some of the images to another data set.
+
+        Args:
+            indices (int | Sequence[int]): So many of the first (negative: last)
+                images, or the indices of those to copy.
+
+        Returns:
+            ListDataset: The smaller data set.
+        """
+        subset = super().get_subset(indices)
+        subset._labels = _take(self._labels, indices)
+        return subset
+
+    def prepare_data(self, idx: int) -> Any:
+        """Get an item, or in training one of the same class if it is unreadable.
+
+        Where the second image is unreadable, too, MMEngine takes any other one.
+
+        Args:
+            idx (int): Index of the image.
+
+        Returns:
+            Any: What the pipeline makes of it.
+        """
+        data = super().prepare_data(idx)
+        if data is None and not self.test_mode:
+            same_class = np.flatnonzero(self._labels == self._labels[idx])
+            # NumPy's generator of the worker, which MMEngine seeds and uses for this.
+            data = super().prepare_data(int(np.random.choice(same_class)))
+        return data
+
+
+def _take(labels: np.ndarray, indices: Union[Sequence[int], int]) -> np.ndarray:
+    """Select labels as MMEngine selects images."""
+    if isinstance(indices, int):
+        return labels[:indices] if indices >= 0 else labels[indices:]
+    return labels[np.asarray(indices, dtype=np.int64)]

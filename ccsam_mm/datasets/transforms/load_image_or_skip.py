@@ -1,0 +1,152 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import io
+import logging
+from typing import Optional
+
+import mmcv
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine.fileio import get
+from mmengine.logging import print_log
+from mmpretrain.registry import TRANSFORMS
+from PIL import Image
+
+from .distinct_files import DistinctFiles
+
+# How a format begins and how it ends: decoders fill what is missing in silence.
+END_MARKERS = {
+    b'\xff\xd8\xff': b'\xff\xd9',
+    b'\x89PNG\r\n\x1a\n': b'IEND\xaeB`\x82',
+}
+
+
+@TRANSFORMS.register_module()
+class LoadImageOrSkip(LoadImageFromFile):
+    """Load an image; skip an unreadable one with a warning, up to a limit.
+
+    A corrupt or truncated image gives None, for which data sets take another image
+    in training. The warning counts the different files of this process and its
+    workers, over all epochs; one file more than ``max_unreadable`` stops the
+    training. With 0 the first one stops, which is right for tests. A file that does
+    not exist always stops: that is an error of the list.
+
+    JPEG and PNG files without their end marker are verified with Pillow, because
+    OpenCV makes an image of a truncated file. Damage in the middle of a JPEG can not
+    be told from content.
+
+    An image that is in memory passes as it is, so that the inferencers of
+    MMPretrain, which load images themselves, work with the same pipeline.
+
+    Required Keys:
+
+    - img_path (or img)
+
+    Modified Keys:
+
+    - img
+    - img_shape
+    - ori_shape
+
+    Args:
+        max_unreadable (int): How many different unreadable files are skipped.
+            Defaults to 100.
+        to_float32 (bool): Whether to convert the image to float32. Defaults to False.
+        color_type (str): The flag of :func:`mmcv.imfrombytes`. Defaults to 'color'.
+        imdecode_backend (str): The decoder of :func:`mmcv.imfrombytes`. Defaults to
+            'cv2'.
+        backend_args (dict, optional): The arguments of MMEngine's file backend.
+            Defaults to None.
+
+    Examples:
+        >>> from ccsam_mm.datasets import LoadImageOrSkip
+        >>> load = LoadImageOrSkip(max_unreadable=0)
+        >>> load(dict(img_path='no such.jpg'))
+        Traceback (most recent call last):
+        FileNotFoundError: There is no image 'no such.jpg': correct the list or `data_root` of the data set.
+    """  # noqa: E501
+
+    def __init__(
+        self,
+        max_unreadable: int = 100,
+        to_float32: bool = False,
+        color_type: str = 'color',
+        imdecode_backend: str = 'cv2',
+        backend_args: Optional[dict] = None,
+    ) -> None:
+        super().__init__(
+            to_float32=to_float32,
+            color_type=color_type,
+            imdecode_backend=imdecode_backend,
+            backend_args=backend_args,
+        )
+        self.max_unreadable = max_unreadable
+        self._unreadable = DistinctFiles()
+
+    def transform(self, results: dict) -> Optional[dict]:
+        """Load the image.
+
+        Args:
+            results (dict): Result dict of the data set.
+
+        Returns:
+            dict | None: The dict with the image, or None if it is unreadable.
+        """
+        if 'img' in results:
+            return results
+        path = results['img_path']
+        try:
+            image = self._decode(get(path, backend_args=self.backend_args))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"There is no image '{path}': correct the list or `data_root` of the "
+                'data set.'
+            ) from error
+        except Exception as error:  # decoders raise whatever their parsers raise
+            self._count(path, error)
+            return None
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
+
+    def _decode(self, content: bytes) -> np.ndarray:
+        """Decode an image, and raise an error if it is not whole."""
+        if not content:
+            raise ValueError('the file is empty')
+        for begin, end in END_MARKERS.items():
+            if content.startswith(begin) and not content.endswith(end):
+                # Bytes behind the marker are harmless; Pillow knows.
+                with Image.open(io.BytesIO(content)) as image:
+                    image.load()
+        image = mmcv.imfrombytes(
+            content, flag=self.color_type, backend=self.imdecode_backend
+        )
+        if image is None:
+            raise ValueError('no known image format')
+        return image
+
+    def _count(self, path: str, error: Exception) -> None:
+        """Warn of an unreadable file, and stop when there are too many."""
+        cause = f'{error}'.strip() or type(error).__name__
+        count = self._unreadable.add(path)
+        if count > self.max_unreadable:
+            raise RuntimeError(
+                f"The image '{path}' is unreadable ({cause}), number {count} of at "
+                f'most {self.max_unreadable}: list all such files with `--verify` of '
+                "the data set's tool in tools/dataset_converters and replace them, or "
+                'raise `max_unreadable` of LoadImageOrSkip.'
+            ) from error
+        print_log(
+            f"Skipped the unreadable image '{path}' ({cause}): {count} different ones "
+            f'so far, of at most {self.max_unreadable}.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+    def __repr__(self) -> str:
+        """Print the arguments.
+
+        Returns:
+            str: Formatted string.
+        """
+        inner = super().__repr__().split('(', 1)[1]
+        return f'{type(self).__name__}(max_unreadable={self.max_unreadable}, {inner}'
