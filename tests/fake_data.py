@@ -3,8 +3,9 @@
 
 import pickle
 
-import cv2
 import numpy as np
+from official_layouts import LISTS as OFFICIAL_LISTS
+from official_layouts import write_mini
 
 from ccsam_mm.datasets import CIFAR10LT, CIFAR100LT
 
@@ -37,28 +38,14 @@ def write_fashion_mnist(root):
             (root / f'{name}-{kind}-ubyte').write_bytes(head + array.tobytes())
 
 
-def write_places_lt(root):
-    """Write OLTR's lists and small images, 3 .. 1 per class for training, else 1."""
-    rng = np.random.default_rng(0)
-    for split, folder in (('train', 'data_256'), ('val', 'val_256'), ('test', 'test')):
-        (root / folder).mkdir(parents=True)
-        lines = []
-        for label in range(365):
-            for i in range(3 if split == 'train' and label == 0 else 1):
-                path = f'{folder}/{label:03d}_{i}.jpg'
-                image = rng.integers(0, 256, (20, 16, 3), dtype=np.uint8)
-                cv2.imwrite(str(root / path), image)
-                lines.append(f'{path} {label}\n')
-        (root / f'Places_LT_{split}.txt').write_text(''.join(lines))
-
-
 def write_all(root):
     """Write every data set that the configs read, 200 images in the largest class."""
     (root / 'fashion_mnist').mkdir()
     write_fashion_mnist(root / 'fashion_mnist')
     write_cifar(root / 'cifar10', CIFAR10LT, per_class=40)
     write_cifar(root / 'cifar100', CIFAR100LT, per_class=200)
-    write_places_lt(root / 'places_lt')
+    for name in OFFICIAL_LISTS:
+        write_mini(root / name, name)
 
 
 def use_fake_data(config, root):

@@ -30,6 +30,8 @@ def fake_data(tmp_path_factory):
         ('cifar10_lt', (64, 3, 32, 32), [200, 2]),
         ('cifar100_lt', (64, 3, 32, 32), [200, 2]),
         ('places_lt', (16, 3, 224, 224), [3, 1]),
+        ('imagenet_lt', (32, 3, 224, 224), [3, 1]),
+        ('inaturalist2018', (64, 3, 224, 224), [3, 1]),
     ],
 )
 def test_loads_batches(fake_data, name, shape, first_and_last):
