@@ -100,7 +100,7 @@ class OpenSetMetric(BaseMetric):
         if not (is_number or isinstance(threshold, str)):
             raise ValueError(
                 f'threshold={threshold} is no finite number: set `threshold` of '
-                "OpenSetMetric to one, to 'auto' or to the name of a file of thresholds."
+                "OpenSetMetric to one, to 'auto' or to a file of thresholds."
             )
         self.threshold = threshold
         self.score = score
