@@ -1,4 +1,35 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+from .class_distribution import (
+    class_distribution,
+    format_distribution,
+    plot_distribution,
+    save_distribution,
+)
 from .comparison import format_table, load_metrics, plot_class_accuracy
+from .image_sheet import draw_image_sheet
+from .sweep_plan import SweepTrial, check_sweep, expand_sweep, load_sweep
+from .sweep_plots import plot_sweep
+from .sweep_report import best_row, sweep_table
+from .sweep_schedule import remaining_seconds, run_tasks
+from .sweep_stage import SweepStage
 
-__all__ = ['format_table', 'load_metrics', 'plot_class_accuracy']
+__all__ = [
+    'SweepStage',
+    'SweepTrial',
+    'best_row',
+    'check_sweep',
+    'class_distribution',
+    'draw_image_sheet',
+    'expand_sweep',
+    'format_distribution',
+    'format_table',
+    'load_metrics',
+    'load_sweep',
+    'plot_class_accuracy',
+    'plot_distribution',
+    'plot_sweep',
+    'remaining_seconds',
+    'run_tasks',
+    'save_distribution',
+    'sweep_table',
+]

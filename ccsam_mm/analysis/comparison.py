@@ -61,6 +61,18 @@ def format_table(results: Dict[str, dict]) -> str:
     for name, metrics in results.items():
         cells = [f'{metrics[c]:.1f}' if c in metrics else '-' for c in columns]
         rows.append([name, *cells])
+    return align_table(rows)
+
+
+def align_table(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of text as a Markdown table whose columns are aligned.
+
+    Args:
+        rows (Sequence[Sequence[str]]): The cells, the heads of the columns first.
+
+    Returns:
+        str: The first column to the left, all others to the right.
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
