@@ -73,7 +73,7 @@ def cross_entropy(scores, targets, class_weight=None, smoothing=0.0):
 def brute_force_gradients(
     model, batch, image_losses, class_counts, prefix='head', rho_scale=1.0,
     max_relative_norm=None, radius=None, class_reduction='sample',
-    perturbed_weight=1.0,
+    perturbed_weight=1.0, min_grad_norm=0.0,
 ):  # fmt: skip
     """Gradient of every parameter by name (paper's Eq. 8 to 11).
 
@@ -99,7 +99,8 @@ def brute_force_gradients(
         images = max(class_counts[label] - 1, 1)
         length = 0.0
         if grad_norm > 0:
-            rho = math.sqrt(weight_norm / (2 * grad_norm)) / (k * images) ** 0.25
+            rho = math.sqrt(weight_norm / (2 * max(grad_norm, min_grad_norm)))
+            rho /= (k * images) ** 0.25
             length = rho_scale * math.sqrt(k) * rho if radius is None else radius
             if max_relative_norm is not None:
                 length = min(length, max_relative_norm * weight_norm)

@@ -8,7 +8,11 @@ from torch import Tensor
 
 
 def characteristic_radius(
-    weight_norm: Tensor, grad_norm: Tensor, num_params: int, class_counts: Tensor
+    weight_norm: Tensor,
+    grad_norm: Tensor,
+    num_params: int,
+    class_counts: Tensor,
+    min_grad_norm: float = 0.0,
 ) -> Tensor:
     r"""Characteristic radius of a class's flat minimum (Eq. 8).
 
@@ -23,10 +27,12 @@ def characteristic_radius(
         num_params (int): :math:`k`, the number of perturbed parameters.
         class_counts (Tensor): :math:`n_c`, training images of the class, in the shape
             of ``grad_norm``.
+        min_grad_norm (float): Floor under :math:`\|g_c\|`: the radius of a class that
+            is fitted stops growing. Defaults to 0.0, the literal Eq. 8.
 
     Returns:
         Tensor: :math:`\rho_c` in the shape of ``grad_norm``; infinite where the
-        gradient is zero.
+        gradient is zero and has no floor.
 
     Examples:
         >>> import torch
@@ -36,7 +42,8 @@ def characteristic_radius(
         tensor([0.5000, 0.5000])
     """
     images = (class_counts.to(grad_norm.dtype) - 1).clamp(min=1)
-    return (weight_norm / (2 * grad_norm)).sqrt() * (num_params * images) ** -0.25
+    steepness = grad_norm.clamp(min=min_grad_norm)
+    return (weight_norm / (2 * steepness)).sqrt() * (num_params * images) ** -0.25
 
 
 def perturbation_norm(
@@ -48,6 +55,7 @@ def perturbation_norm(
     rho_scale: float = 1.0,
     max_relative_norm: Optional[float] = None,
     radius: Union[str, float] = 'characteristic',
+    min_grad_norm: float = 0.0,
 ) -> Tensor:
     r"""Length :math:`\|\epsilon_c\|` of a class's perturbation (Eq. 9).
 
@@ -63,6 +71,8 @@ def perturbation_norm(
             :math:`\rho \ll \|w\|`. Defaults to None, no bound.
         radius (str | float): ``'characteristic'`` is :math:`\sqrt{k} \rho_c`; a number
             is the length itself. Defaults to ``'characteristic'``.
+        min_grad_norm (float): Floor under :math:`\|g_c\|` in Eq. 8. Defaults to 0.0,
+            no floor.
 
     Returns:
         Tensor: Lengths in the shape of ``grad_norm``; zero for a zero gradient, and for
@@ -76,7 +86,9 @@ def perturbation_norm(
         tensor([2., 0.])
     """
     if radius == 'characteristic':
-        rho = characteristic_radius(weight_norm, grad_norm, num_params, class_counts)
+        rho = characteristic_radius(
+            weight_norm, grad_norm, num_params, class_counts, min_grad_norm
+        )
         length = rho_scale * num_params**0.5 * rho
     else:
         length = torch.full_like(grad_norm, radius)

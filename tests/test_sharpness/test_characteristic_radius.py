@@ -20,20 +20,27 @@ positive = st.floats(1e-6, 1e6)
     count=st.integers(1, 10**6),
     rho_scale=st.floats(0, 10),
     cap=st.one_of(st.none(), st.floats(1e-3, 10)),
+    floor=st.one_of(st.just(0.0), positive),
 )
 def test_against_scalar_formula(
-    weight_norm, grad_norms, num_params, count, rho_scale, cap
+    weight_norm, grad_norms, num_params, count, rho_scale, cap, floor
 ):
     counts = torch.tensor([count] * len(grad_norms))
     weight = torch.tensor(weight_norm, dtype=torch.float64)
     grads = torch.tensor(grad_norms, dtype=torch.float64)
-    radius = characteristic_radius(weight, grads, num_params, counts)
+    radius = characteristic_radius(weight, grads, num_params, counts, floor)
     length = perturbation_norm(
-        weight, grads, num_params, counts, rho_scale=rho_scale, max_relative_norm=cap
+        weight,
+        grads,
+        num_params,
+        counts,
+        rho_scale=rho_scale,
+        max_relative_norm=cap,
+        min_grad_norm=floor,
     )
     for i, grad_norm in enumerate(grad_norms):
         images = count - 1 if count > 1 else 1
-        rho = math.sqrt(weight_norm / (2 * grad_norm))
+        rho = math.sqrt(weight_norm / (2 * max(grad_norm, floor)))
         rho = rho / math.pow(num_params, 0.25) / math.pow(images, 0.25)
         expected = rho_scale * math.sqrt(num_params) * rho
         if cap is not None:

@@ -6,6 +6,7 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn as nn
+from mmengine.logging import MessageHub
 from torch import Tensor
 
 from ccsam_mm.datasets import training_class_counts
@@ -49,6 +50,8 @@ class CCSAMMixin:
         perturbed_weight: float = 1.0,
         sync_classes: bool = False,
         class_counts: Optional[Sequence[int]] = None,
+        rho_warmup: float = 0.0,
+        min_grad_norm: float = 0.0,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -61,6 +64,8 @@ class CCSAMMixin:
         self.perturbed_weight = perturbed_weight
         self.sync_classes = sync_classes
         self.class_counts = class_counts
+        self.rho_warmup = rho_warmup
+        self.min_grad_norm = min_grad_norm
         _check_arguments(self)
         self._looks: Union[TwoLooks, RoutedLooks, None] = None
         self._perturbed: List[nn.Parameter] = []
@@ -159,18 +164,30 @@ class CCSAMMixin:
             counts = self._class_counts(classes.device)[classes]
         parts = [p.to(norms.dtype).norm() for p in self._perturbed]
         weight_norm = torch.stack(parts).norm()
+        warmup, radius = self._warmup_factor(), self.radius
         lengths = perturbation_norm(
             weight_norm,
             norms,
             sum(p.numel() for p in self._perturbed),
             counts,
-            rho_scale=self.rho_scale,
+            rho_scale=warmup * self.rho_scale,
             max_relative_norm=self.max_relative_norm,
-            radius=self.radius,
+            radius=radius if radius == 'characteristic' else warmup * radius,
+            min_grad_norm=self.min_grad_norm,
         )
         # References only: whoever asks pays for the copy to the CPU.
         self._last = LastPerturbation(classes, norms, lengths, weight_norm)
         return lengths
+
+    def _warmup_factor(self) -> float:
+        """Factor on the lengths; progress alone decides, so a resumed run agrees."""
+        if self.rho_warmup == 0:
+            return 1.0
+        hub = MessageHub.get_current_instance()
+        max_iters = hub.get_info('max_iters')
+        if max_iters is None:
+            return 1.0
+        return min((hub.get_info('iter') + 1) / (self.rho_warmup * max_iters), 1.0)
 
     def _join(self, first: Dict, second: Dict) -> Dict:
         """Losses of the second look beside the other entries of the first."""
@@ -233,6 +250,14 @@ def _check_arguments(wrapper: CCSAMMixin) -> None:
         sync_classes=(
             not wrapper.sync_classes or wrapper.direction == 'gradient',
             "False with direction='random', where ranks draw their own directions",
+        ),
+        rho_warmup=(
+            is_number(wrapper.rho_warmup) and wrapper.rho_warmup <= 1,
+            'a share of the training from 0 to 1 (0 is no warm-up)',
+        ),
+        min_grad_norm=(
+            is_number(wrapper.min_grad_norm),
+            'a number >= 0 (0 is no floor)',
         ),
     )
     check_options(wrapper, rules)

@@ -50,6 +50,13 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
             otherwise each rank uses those of its own. Defaults to False.
         class_counts (Sequence[int], optional): :math:`n_c`. Defaults to None, the
             ``class_counts`` in the training data set's ``metainfo``.
+        rho_warmup (float): Share of the training, from 0 to 1, in which the
+            perturbation grows linearly to its full length: early on, no minimum is
+            near of which Eq. 8 could tell the radius. A cap acts on what has grown.
+            Defaults to 0.0, full length from the start.
+        min_grad_norm (float): Floor under :math:`\|g_c\|` in Eq. 8. Without one, the
+            radius grows without bound while a class is fitted, against the paper's
+            premise :math:`\rho \ll \|w\|`. Defaults to 0.0, no floor.
         **kwargs: Other arguments of :class:`mmengine.optim.OptimWrapper`, such as
             ``accumulative_counts`` and ``clip_grad``.
 

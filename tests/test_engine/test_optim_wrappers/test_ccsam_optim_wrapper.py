@@ -2,6 +2,7 @@
 """Updates against ``brute_force.py``: whole-model copies per class, in float64."""
 
 import copy
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -59,6 +60,7 @@ LOSSES = dict(
     max_relative_norm=st.sampled_from([None, 0.1]),
     class_reduction=st.sampled_from(['sample', 'class']),
     perturbed_weight=st.sampled_from([1.0, 0.3]),
+    min_grad_norm=st.sampled_from([0.0, 0.5]),
     seed=st.integers(0, 1000),
 )
 def test_update_equals_brute_force(labels, loss, seed, **options):
@@ -79,6 +81,49 @@ def test_fixed_radius(radius):
         copy.deepcopy(model), batch, cross_entropy, COUNTS, radius=radius
     )
     wrapper = build_wrapper(model, radius=radius, class_counts=None)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
+
+
+@pytest.mark.parametrize('perturb', ['head', ''])
+def test_floor_acts_on_the_classes_below_it(perturb):
+    model, batch = tiny_model(), tiny_batch([0, 0, 1, 2, 4])
+    wrapper = build_wrapper(model, perturb=perturb)
+    with wrapper.optim_context(model):
+        model(**batch, mode='loss')
+    _, norms, lengths, _ = wrapper.last_perturbation
+    floor = norms.sort().values[len(norms) // 2].item()
+    assert norms.min() < floor < norms.max()
+    wrapper = build_wrapper(model, perturb=perturb, min_grad_norm=floor)
+    with wrapper.optim_context(model):
+        model(**batch, mode='loss')
+    shrunk = (norms / floor).clamp(max=1).sqrt() * lengths
+    torch.testing.assert_close(wrapper.last_perturbation.lengths, shrunk)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A message hub of its own, so that others see no training."""
+    monkeypatch.setattr(MessageHub, '_instance_dict', OrderedDict())
+    return MessageHub.get_instance('rho_warmup')
+
+
+@pytest.mark.parametrize('perturb', ['head', ''])
+@pytest.mark.parametrize('radius', ['characteristic', 0.5])
+@pytest.mark.parametrize(
+    'iteration, share',
+    [(None, 1), (0, 0.05), (9, 0.5), (18, 0.95), (19, 1), (20, 1), (99, 1)],
+)
+def test_warmup_is_a_ramp_of_the_length(hub, perturb, radius, iteration, share):
+    """Over a fifth of 100 iterations; None is outside a training loop."""
+    if iteration is not None:
+        hub.update_info_dict(dict(iter=iteration, max_iters=100))
+    model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
+    model.backbone.norm = torch.nn.Identity()
+    options = dict(radius=share * radius) if radius == 0.5 else dict(rho_scale=share)
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, perturb, **options
+    )
+    wrapper = build_wrapper(model, perturb=perturb, radius=radius, rho_warmup=0.2)
     assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 1e-9
 
 
@@ -377,6 +422,10 @@ def test_wrong_class_counts_are_refused(counts, sentence):
         ('direction', 'up'),
         ('class_reduction', 'mean'),
         ('perturbed_weight', 1.5),
+        ('rho_warmup', 5),
+        ('rho_warmup', None),
+        ('min_grad_norm', -0.1),
+        ('min_grad_norm', None),
     ],
 )
 def test_wrong_options_are_refused(name, value):
