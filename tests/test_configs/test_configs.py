@@ -18,6 +18,8 @@ CONFIGS = sorted(
     for path in (REPO / 'configs').rglob('*.py')
     if '_base_' not in path.parts
 )
+STAGE2 = [config for config in CONFIGS if '_stage2' in config]
+FOR_8_GPUS = re.compile('places_lt|imagenet_lt|inat2018')
 LEAF_LINES = 25
 
 
@@ -49,13 +51,25 @@ def stage1_of(config):
     return str((REPO / path.parent / stage1).resolve().relative_to(REPO))
 
 
+# Small networks of the same kind, and their number of features.
+ONES = [1] * 4
+SWIN = dict(arch=dict(embed_dims=8, depths=ONES, num_heads=ONES), pad_small_map=True)
+TINY = dict(
+    ResNet=(dict(depth=18, stem_channels=8, base_channels=8), 64),
+    ResNeXt=(dict(stem_channels=8, base_channels=8, groups=2), 256),
+    SwinTransformer=(SWIN, 64),
+    ConvNeXt=(dict(arch=dict(depths=ONES, channels=[8, 16, 32, 64])), 64),
+)
+
+
 def shrink(cfg):
     """Make a large network and its images small, and start it from nothing."""
-    if cfg.model.backbone.type == 'ResNet':
-        cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
-        cfg.model.backbone.init_cfg = None
-        cfg.model.head.in_channels = 64
+    if cfg.model.backbone.type in TINY:
+        backbone, features = TINY[cfg.model.backbone.type]
+        cfg.model.backbone.update(backbone, init_cfg=None)
+        cfg.model.head.in_channels = features
         for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            loader.batch_size = 16
             for step in loader.dataset.pipeline:
                 step.update({k: 32 for k in ('scale', 'crop_size') if k in step})
 
@@ -80,7 +94,7 @@ def train_one_batch(config, fake_data, work_dirs):
 @pytest.mark.slow
 @pytest.mark.parametrize('config', CONFIGS)
 def test_builds_and_steps(config, fake_data, work_dirs, plain_dumps):
-    if config.endswith('_stage2.py'):
+    if config in STAGE2:
         stage1 = stage1_of(config)
         checkpoint = work_dirs / Path(stage1).stem / 'epoch_1.pth'
         if not checkpoint.exists():
@@ -93,10 +107,13 @@ def test_builds_and_steps(config, fake_data, work_dirs, plain_dumps):
     num_classes = runner.model.head.num_classes
     counts = runner.train_dataloader.dataset.metainfo['class_counts']
     assert len(counts) == num_classes == runner.cfg.data_preprocessor.num_classes
-    if config.endswith('_stage2.py'):
+    if config in STAGE2:
         loaded = torch.load(checkpoint)['state_dict']
-        for name, value in runner.model.backbone.state_dict().items():
-            torch.testing.assert_close(value, loaded[f'backbone.{name}'])
+        backbone = runner.model.backbone
+        moves = runner.model.moving_statistics
+        frozen = backbone.named_parameters() if moves else backbone.state_dict().items()
+        for name, value in frozen:
+            torch.testing.assert_close(value.data, loaded[f'backbone.{name}'])
         assert not torch.equal(runner.model.head.fc.weight, loaded['head.fc.weight'])
 
 
@@ -106,7 +123,11 @@ def test_leaf_says_what_it_is(config):
     lines = (REPO / config).read_text().splitlines()
     head = [line for line in lines if line.startswith('#')]
     assert len(lines) <= LEAF_LINES
-    assert f'#   python tools/train.py {config}' in head
+    command = f'#   python tools/train.py {config}'
+    if FOR_8_GPUS.search(config):
+        assert f'#   bash tools/dist_train.sh {config} 8' in head
+        command += ' --auto-scale-lr'
+    assert command in head
     assert any(line.startswith('# Checked: ') for line in head)
 
 
@@ -114,7 +135,7 @@ def test_leaf_says_what_it_is(config):
 def test_lr_is_meant_for_the_configured_batch_size(config):
     """`--auto-scale-lr` changes nothing on as many GPUs as the config is for."""
     cfg = Config.fromfile(REPO / config)
-    gpus = 8 if 'places' in config else 1
+    gpus = 8 if FOR_8_GPUS.search(config) else 1
     assert cfg.auto_scale_lr.base_batch_size == gpus * cfg.train_dataloader.batch_size
 
 
@@ -124,24 +145,28 @@ def test_config_names_are_unique():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize('config', [c for c in CONFIGS if c.endswith('_stage2.py')])
+@pytest.mark.parametrize('config', STAGE2)
 def test_stages_and_baseline_share_data_and_network(config):
     """A comparison is fair if nothing but the method differs."""
     stage1 = Config.fromfile(REPO / stage1_of(config))
-    baseline = re.match(r'.*_r\d+_', Path(config).name).group() + 'ce.py'
-    plain = Config.fromfile(REPO / 'configs/baselines/ce' / baseline)
-    for cfg in (Config.fromfile(REPO / config), plain):
+    others = [Config.fromfile(REPO / config)]
+    prefix = re.match(r'.*_[rx]\d+_', Path(config).name)
+    # The released setting has a network and augmentation of its own.
+    if prefix and '_released' not in config:
+        plain = REPO / 'configs/baselines/ce' / f'{prefix.group()}ce.py'
+        others.append(Config.fromfile(plain))
+        for key in ('param_scheduler', 'train_cfg'):
+            assert others[1][key] == stage1[key]
+        assert others[1].optim_wrapper.optimizer == stage1.optim_wrapper.optimizer
+    for cfg in others:
         assert cfg.model.backbone == stage1.model.backbone
         assert cfg.train_dataloader.dataset == stage1.train_dataloader.dataset
         assert cfg.test_dataloader == stage1.test_dataloader
-    assert plain.optim_wrapper.optimizer == stage1.optim_wrapper.optimizer
-    assert plain.param_scheduler == stage1.param_scheduler
-    assert plain.train_cfg == stage1.train_cfg
 
 
 def test_every_stage1_has_a_stage2():
-    loaded = {stage1_of(c) for c in CONFIGS if c.endswith('_stage2.py')}
-    assert {c for c in CONFIGS if c.endswith('_stage1.py')} <= loaded
+    loaded = {stage1_of(config) for config in STAGE2}
+    assert {config for config in CONFIGS if '_stage1' in config} <= loaded
 
 
 def test_model_index_lists_every_config_once():

@@ -79,6 +79,17 @@ def test_other_depths(depth, num_layers):
     assert len(convs) == num_layers - 1
 
 
+def test_resnet32_of_the_released_code():
+    """As that code lists it: 5, 5 and 4 blocks, of which none has a projection."""
+    model = MODELS.build(Config.fromfile(CONFIGS / 'resnet32_released.py').model)
+    blocks = [len(getattr(model.backbone, f'layer{n}')) for n in (1, 2, 3)]
+    assert blocks == [5, 5, 4]
+    shapes = [(m.in_channels, m.out_channels) for m in model.backbone.modules()
+              if isinstance(m, nn.Conv2d)]  # fmt: skip
+    expected = [(3, 16)] + [(16, 16)] * 10 + [(16, 32)] + [(32, 32)] * 9
+    assert shapes == expected + [(32, 64)] + [(64, 64)] * 7
+
+
 def test_out_indices_and_frozen_stages():
     model = CIFARResNet(8, out_indices=(0, 2), frozen_stages=1, norm_eval=True)
     assert [o.shape[1:] for o in model(torch.rand(2, 3, 8, 8))] == [
@@ -114,3 +125,7 @@ def test_wrong_stages_are_refused():
         CIFARResNet(20, out_indices=(3,))
     with pytest.raises(ValueError, match='frozen_stages'):
         CIFARResNet(20, frozen_stages=4)
+    with pytest.raises(ValueError, match='three numbers of at least 1'):
+        CIFARResNet(20, stage_blocks=(9, 0, 0))
+    with pytest.raises(ValueError, match=r'set model.backbone.depth to 30\.'):
+        CIFARResNet(32, stage_blocks=(5, 5, 4))

@@ -36,6 +36,9 @@ class CIFARResNet(ResNet_CIFAR):
             their running statistics. Defaults to False.
         init_cfg (dict | list[dict], optional): The config of the initialization.
             Defaults to Kaiming for convolutions and 1 for norm layers.
+        stage_blocks (Sequence[int], optional): Number of blocks of each stage, where
+            they are not equal: ``(5, 5, 4)`` with ``depth=30`` is the "ResNet-32" of
+            CC-SAM's released code. Defaults to None.
 
     Examples:
         >>> import torch
@@ -61,8 +64,11 @@ class CIFARResNet(ResNet_CIFAR):
             dict(type='Kaiming', layer=['Conv2d']),
             dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
         ],
+        stage_blocks: Optional[Sequence[int]] = None,
     ):
-        num_blocks = _blocks_per_stage(depth)
+        if stage_blocks is None:
+            stage_blocks = (_blocks_per_stage(depth),) * 3
+        _check_stage_blocks(stage_blocks, depth)
         if not out_indices or not set(out_indices) <= {0, 1, 2}:
             raise ValueError(
                 f'out_indices={out_indices}, but CIFARResNet has three stages: set '
@@ -73,8 +79,8 @@ class CIFARResNet(ResNet_CIFAR):
                 f'frozen_stages={frozen_stages}, but CIFARResNet has three stages: '
                 'set model.backbone.frozen_stages to a number from -1 to 3.'
             )
-        # The parent looks its depth up here; any 6n + 2 is valid.
-        self.arch_settings = {depth: (BasicBlock, (num_blocks,) * 3)}
+        # The parent looks its depth up here.
+        self.arch_settings = {depth: (BasicBlock, tuple(stage_blocks))}
         super().__init__(
             depth,
             in_channels=in_channels,
@@ -168,3 +174,17 @@ def _blocks_per_stage(depth: int) -> int:
             f'model.backbone.depth to {nearest}, the nearest such depth.'
         )
     return num_blocks
+
+
+def _check_stage_blocks(stage_blocks: Sequence[int], depth: int) -> None:
+    if len(stage_blocks) != 3 or min(stage_blocks) < 1:
+        raise ValueError(
+            f'stage_blocks={stage_blocks}, but CIFARResNet has three stages: set '
+            'model.backbone.stage_blocks to three numbers of at least 1.'
+        )
+    layers = 2 * sum(stage_blocks) + 2
+    if layers != depth:
+        raise ValueError(
+            f'stage_blocks={stage_blocks} make {layers} layers, not depth={depth}: set '
+            f'model.backbone.depth to {layers}.'
+        )

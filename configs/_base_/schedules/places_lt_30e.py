@@ -22,6 +22,6 @@ train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 val_cfg = dict()
 test_cfg = dict()
 
-# NOTE: `auto_scale_lr` is for automatically scaling LR
-# based on the actual training batch size.
+# The learning rate is meant for this total, which eight GPUs have. On any other number,
+# `--auto-scale-lr` adapts it: 1 GPU trains with an eighth.
 auto_scale_lr = dict(base_batch_size=128)
