@@ -80,7 +80,7 @@ def _plot_rates(axes, curve: dict, threshold: float) -> None:
 
 
 def _plot_histograms(axes, pred, target, score, score_key: str) -> None:
-    """The scores of the three kinds of images, each kind's bars adding up to 1."""
+    """The scores of the three kinds of images, each kind's heights adding up to 1."""
     bins = np.histogram_bin_edges(score, 40)
     for name, group in (
         ('known, right', (target >= 0) & (pred == target)),
@@ -89,7 +89,7 @@ def _plot_histograms(axes, pred, target, score, score_key: str) -> None:
     ):
         weights = np.full(int(group.sum()), 1 / max(group.sum(), 1))
         name = f'{name} ({group.sum()})'
-        axes.hist(score[group], bins, weights=weights, alpha=0.5, label=name)
+        axes.hist(score[group], bins, weights=weights, histtype='step', label=name)
     axes.set_xlabel(score_key)
     axes.set_ylabel('share of the images')
     axes.legend()
