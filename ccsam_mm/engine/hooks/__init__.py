@@ -3,6 +3,7 @@ from .check_finite_hook import CheckFiniteHook
 from .class_counts_hook import ClassCountsHook
 from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 from .load_stage1_hook import LoadStage1Hook
+from .open_set_hook import OpenSetHook
 from .perturbation_log_hook import PerturbationLogHook
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     'ClassCountsHook',
     'EpochSeedHook',
     'LoadStage1Hook',
+    'OpenSetHook',
     'PerturbationLogHook',
     'epoch_worker_init_fn',
 ]

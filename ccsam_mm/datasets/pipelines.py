@@ -1,0 +1,74 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Pipelines in the configs of data sets, also of wrapped ones."""
+
+import copy
+from collections.abc import Iterator
+from typing import Optional
+
+from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+from mmpretrain.registry import DATASETS
+
+
+def find_pipeline(dataset: dict) -> Optional[list]:
+    """Find the pipeline of a data set or of the first one that it wraps.
+
+    Args:
+        dataset (dict): The config of the data set.
+
+    Returns:
+        list | None: Configs of transforms, or None if there is no pipeline.
+
+    Examples:
+        >>> from ccsam_mm.datasets.pipelines import find_pipeline
+        >>> inner = dict(type='DigitsLT', pipeline=[dict(type='PackInputs')])
+        >>> find_pipeline(dict(type='LongTailed', dataset=inner))
+        [{'type': 'PackInputs'}]
+    """
+    return next((part['pipeline'] for part in _parts(dataset)), None)
+
+
+def as_test_set(dataset: dict, pipeline: list) -> dict:
+    """Show the images of a training set once each, and without augmentation.
+
+    The way of loading stays that of the training, which may skip unreadable images.
+
+    Args:
+        dataset (dict): The config of the training data set, which is not changed.
+        pipeline (list): Configs of the transforms of a test.
+
+    Returns:
+        dict: The config with the other pipeline, and without wrappers that repeat
+        images.
+
+    Examples:
+        >>> from ccsam_mm.datasets.pipelines import as_test_set
+        >>> inner = dict(type='DigitsLT', pipeline=[dict(type='RandomFlip', prob=0.5)])
+        >>> repeated = dict(type='RepeatDataset', times=3, dataset=inner)
+        >>> as_test_set(repeated, [dict(type='PackInputs')])
+        {'type': 'DigitsLT', 'pipeline': [{'type': 'PackInputs'}]}
+    """
+    while _type(dataset) in (RepeatDataset, ClassBalancedDataset):
+        dataset = dataset['dataset']
+    dataset = copy.deepcopy(dataset)
+    for part in list(_parts(dataset)):
+        loading = part['pipeline'][:1]
+        keeps = loading and pipeline and loading[0]['type'] == pipeline[0]['type']
+        part['pipeline'] = [*(loading if keeps else pipeline[:1]), *pipeline[1:]]
+    return dataset
+
+
+def _parts(dataset: dict) -> Iterator[dict]:
+    """Configs that have a pipeline, the known classes of an open set first."""
+    if isinstance(dataset, (list, tuple)):
+        for part in dataset:
+            yield from _parts(part)
+    if isinstance(dataset, dict):
+        if dataset.get('pipeline') is not None:
+            yield dataset
+        for key in ('known', 'dataset', 'datasets'):
+            yield from _parts(dataset.get(key))
+
+
+def _type(dataset: dict) -> Optional[type]:
+    kind = dataset.get('type')
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
