@@ -55,6 +55,8 @@ def use_fake_data(config, root):
             config['data_root'] = str(root / config['data_root'][len('data/') :])
         if str(config.get('type')).startswith('CIFAR10'):
             config['verify_md5'] = False
+        if 'max_per_class' in config:
+            config.update(max_per_class=100, held_out=10)
         if 'pipeline' in config:
             # Or the garbage collector would run for every data set.
             config['serialize_data'] = False

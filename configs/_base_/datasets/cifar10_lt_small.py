@@ -1,0 +1,71 @@
+# CIFAR-10 for a laptop: 16x16 pixels, 1000 .. 10 training images per class (imbalance
+# 100), and 200 more of each class as a validation split, which no training image is in.
+# The files are those of cifar10_lt.py.
+_base_ = './cifar10_lt.py'
+
+train_pipeline = [
+    dict(type='Resize', scale=(16, 16), interpolation='area'),
+    # no crop: with it, so few images are not fitted in the short schedule
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+
+test_pipeline = [
+    dict(type='Resize', scale=(16, 16), interpolation='area'),
+    dict(type='PackInputs'),
+]
+
+train_set = dict(
+    _delete_=True,
+    type='LongTailed',
+    imbalance_ratio=100,
+    max_per_class=1000,
+    held_out=200,
+    dataset=dict(
+        type='CIFAR10LT',
+        data_root='data/cifar10',
+        split='train',
+        imbalance_ratio=1,
+        pipeline=train_pipeline,
+    ),
+)
+
+# The images are in memory: starting workers would take longer than loading.
+train_dataloader = dict(num_workers=0, dataset=train_set)
+
+val_dataloader = dict(
+    num_workers=0,
+    dataset=dict(
+        _delete_=True,
+        type='LongTailed',
+        imbalance_ratio=100,
+        max_per_class=1000,
+        held_out=200,
+        part='held_out',
+        dataset=dict(
+            type='CIFAR10LT',
+            data_root='data/cifar10',
+            split='train',
+            imbalance_ratio=1,
+            pipeline=test_pipeline,
+            test_mode=True,
+        ),
+    ),
+)
+
+test_dataloader = dict(
+    num_workers=0,
+    dataset=dict(
+        _delete_=True,
+        type='LongTailed',
+        dataset=dict(
+            type='CIFAR10LT',
+            data_root='data/cifar10',
+            split='test',
+            imbalance_ratio=1,
+            pipeline=test_pipeline,
+            test_mode=True,
+        ),
+        reference=train_set,
+    ),
+)

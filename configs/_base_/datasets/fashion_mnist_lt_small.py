@@ -1,0 +1,49 @@
+# Fashion-MNIST for a laptop: 14x14 pixels, 1000 .. 10 training images per class
+# (imbalance 100), and 200 more of each class as a validation split, which no training
+# image is in. The files are those of fashion_mnist_lt.py.
+_base_ = './fashion_mnist_lt.py'
+
+train_pipeline = [
+    dict(type='Resize', scale=(14, 14), interpolation='area'),
+    # no crop: with it, so few images are not fitted in the short schedule
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+
+test_pipeline = [
+    dict(type='Resize', scale=(14, 14), interpolation='area'),
+    dict(type='PackInputs'),
+]
+
+train_set = dict(
+    max_per_class=1000,
+    held_out=200,
+    dataset=dict(pipeline=train_pipeline),
+)
+
+# The images are in memory: starting workers would take longer than loading.
+train_dataloader = dict(num_workers=0, dataset=train_set)
+
+val_dataloader = dict(
+    num_workers=0,
+    dataset=dict(
+        _delete_=True,
+        type='LongTailed',
+        imbalance_ratio=100,
+        max_per_class=1000,
+        held_out=200,
+        part='held_out',
+        dataset=dict(
+            type='FashionMNIST',
+            data_root='data/fashion_mnist',
+            split='train',
+            # no test_mode: with it, MMPretrain reads the test images
+            pipeline=test_pipeline,
+        ),
+    ),
+)
+
+test_dataloader = dict(
+    num_workers=0,
+    dataset=dict(dataset=dict(pipeline=test_pipeline), reference=train_set),
+)

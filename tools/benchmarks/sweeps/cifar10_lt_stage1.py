@@ -1,0 +1,86 @@
+# Which stage 1 is best before cRT or adversarial features? CIFAR-10-LT, small.
+#   python tools/benchmarks/sweep.py \
+#       tools/benchmarks/sweeps/cifar10_lt_stage1.py --jobs 2
+_data = 'cifar10_lt'
+_ce = f'configs/baselines/ce/{_data}_small_r8_ce.py'
+_ccsam = f'configs/ccsam/{_data}_small_r8_stage1.py'
+_mixup = f'configs/baselines/mixup/{_data}_small_r8_mixup.py'
+_stage2 = f'configs/ccsam/{_data}_small_r8_stage2.py'
+_crt = {'+model.head.max_adv_weight': 0, '+model.head.reset_classifier': True}
+_sam = {'optim_wrapper.type': 'SAMOptimWrapper'}
+_imbsam = {'optim_wrapper.type': 'ImbSAMOptimWrapper'}
+_imbsam['+optim_wrapper.tail_threshold'] = 100
+_focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
+_focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
+_balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
+_strength = 'stage1.optim_wrapper.rho_scale'
+_cap = 'stage1.optim_wrapper.max_relative_norm'
+_rho = 'stage1.+optim_wrapper.rho'
+_radius = 'stage1.+optim_wrapper.radius'
+
+
+def _run(name, config, overrides={}, grid={}):  # noqa: B006
+    """Both second stages after one first stage."""
+    stages = [
+        dict(name='stage1', config=config, overrides=overrides),
+        dict(name='crt', config=_stage2, overrides=_crt, loads='stage1'),
+        dict(name='adversarial', config=_stage2, loads='stage1'),
+    ]
+    return dict(name=name, stages=stages, grid=grid)
+
+
+work_dir = f'work_dirs/sweeps/{_data}_stage1'
+results = f'docs/sweeps/{_data}_stage1.jsonl'
+seeds = [0, 1, 2]
+baseline = 'ce'
+select = dict(metric='accuracy/class_mean', stage='crt')
+# Any copy of the images in the official layout will do.
+common = {
+    '+train_dataloader.dataset.dataset.verify_md5': False,
+    '+val_dataloader.dataset.dataset.verify_md5': False,
+    '+test_dataloader.dataset.dataset.verify_md5': False,
+    '+test_dataloader.dataset.reference.dataset.verify_md5': False,
+}
+runs = [
+    _run('ce', _ce),
+    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    _run('sam', _ce, _sam, {_rho: [0.02, 0.05, 0.1, 0.2, 0.4]}),
+    _run('balanced', _ce, _balanced),
+    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.01, 0.03, 0.1]}),
+    _run('imbsam', _ce, _imbsam, {_rho: [0.02, 0.05, 0.1, 0.2, 0.4]}),
+    _run('focal_sam', _ce, _focal_sam, {_rho: [0.02, 0.05, 0.1, 0.2, 0.4]}),
+    _run('mixup', _mixup),
+    # The rows of the paper's Table 2.
+    _run(
+        'random_direction',
+        _ccsam,
+        {'+optim_wrapper.direction': 'random'},
+        {_strength: [0.03, 0.3]},
+    ),
+    _run(
+        'fixed_radius',
+        _ccsam,
+        {'optim_wrapper.max_relative_norm': None},
+        {_radius: [0.03, 0.1, 0.3, 1.0]},
+    ),
+    _run('no_cap', _ccsam, grid={_strength: [0.03, 0.1, 1.0], _cap: [None]}),
+    _run('larger_cap', _ccsam, grid={_strength: [0.3, 1.0], _cap: [0.3]}),
+    _run(
+        'mean_over_classes',
+        _ccsam,
+        {'+optim_wrapper.class_reduction': 'class'},
+        {_strength: [0.03, 0.1]},
+    ),
+    _run(
+        'last_block',
+        _ccsam,
+        {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']},
+        {_strength: [0.003, 0.01, 0.03]},
+    ),
+    _run(
+        'whole_network',
+        _ccsam,
+        {'optim_wrapper.perturb': ''},
+        {_strength: [0.001, 0.003, 0.01]},
+    ),
+]

@@ -1,0 +1,50 @@
+# Which stage 1 is best before cRT or adversarial features? Fashion-MNIST-LT, small.
+#   python tools/benchmarks/sweep.py \
+#       tools/benchmarks/sweeps/fashion_mnist_lt_stage1.py --jobs 2
+_data = 'fashion_mnist_lt'
+_ce = f'configs/baselines/ce/{_data}_small_r8_ce.py'
+_ccsam = f'configs/ccsam/{_data}_small_r8_stage1.py'
+_mixup = f'configs/baselines/mixup/{_data}_small_r8_mixup.py'
+_stage2 = f'configs/ccsam/{_data}_small_r8_stage2.py'
+_crt = {'+model.head.max_adv_weight': 0, '+model.head.reset_classifier': True}
+_sam = {'optim_wrapper.type': 'SAMOptimWrapper'}
+_imbsam = {'optim_wrapper.type': 'ImbSAMOptimWrapper'}
+_imbsam['+optim_wrapper.tail_threshold'] = 100
+_focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
+_focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
+_balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
+_strength = 'stage1.optim_wrapper.rho_scale'
+_rho = 'stage1.+optim_wrapper.rho'
+
+
+def _run(name, config, overrides={}, grid={}):  # noqa: B006
+    """Both second stages after one first stage."""
+    stages = [
+        dict(name='stage1', config=config, overrides=overrides),
+        dict(name='crt', config=_stage2, overrides=_crt, loads='stage1'),
+        dict(name='adversarial', config=_stage2, loads='stage1'),
+    ]
+    return dict(name=name, stages=stages, grid=grid)
+
+
+work_dir = f'work_dirs/sweeps/{_data}_stage1'
+results = f'docs/sweeps/{_data}_stage1.jsonl'
+seeds = [0, 1, 2]
+baseline = 'ce'
+select = dict(metric='accuracy/class_mean', stage='crt')
+runs = [
+    _run('ce', _ce),
+    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    _run('sam', _ce, _sam, {_rho: [0.02, 0.05, 0.1, 0.2, 0.4]}),
+    _run('balanced', _ce, _balanced),
+    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.01, 0.03, 0.1]}),
+    _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
+    _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
+    _run('mixup', _mixup),
+    _run(
+        'last_block',
+        _ccsam,
+        {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']},
+        {_strength: [0.01, 0.03]},
+    ),
+]
