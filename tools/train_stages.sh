@@ -6,9 +6,12 @@ source "$(dirname "$0")/common.sh"
 usage $# 1 'CONFIG_PREFIX [GPUS] [options of tools/train.py]
 
 For example, configs/ccsam/digits_lt_r20 stands for configs/ccsam/digits_lt_r20_stage1.py
-and configs/ccsam/digits_lt_r20_stage2.py. Their results go to work_dirs/.'
+and configs/ccsam/digits_lt_r20_stage2.py; the config of either stage will do, too, and
+names pairs such as X_stage1_released.py and X_stage2_released.py. Results go to work_dirs/.'
 
-PREFIX=${1%_stage[12].py}
+FOLDER=$(dirname "$1")
+NAME=$(basename "$1")
+[[ $NAME == *_stage[12]*.py ]] || NAME=${NAME}_stage1.py
 shift
 GPUS=
 if [[ ${1:-} =~ ^[0-9]+$ ]]; then
@@ -39,12 +42,17 @@ run() {
     fi
 }
 
+# config_of STAGE: print the path of a stage's config.
+config_of() {
+    echo "$FOLDER/${NAME/_stage[12]/_$1}"
+}
+
 for stage in stage1 stage2; do
-    config=${PREFIX}_$stage.py
-    [[ -f $config ]] || fail "$config does not exist: CONFIG_PREFIX is the part before _stage1.py and _stage2.py."
+    config=$(config_of "$stage")
+    [[ -f $config ]] || fail "$config does not exist: give the part before _stage1.py and _stage2.py, or one of both configs."
 done
 for stage in stage1 stage2; do
-    config=${PREFIX}_$stage.py
+    config=$(config_of "$stage")
     work_dir=work_dirs/$(basename "$config" .py)
     checkpoint=$(last_checkpoint "$work_dir")
     if [[ -n $checkpoint ]]; then

@@ -91,7 +91,7 @@ def test_slurm_scripts_pass_everything_on(type_in, recorder):
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (['nowhere'], 'nowhere_stage1.py does not exist: CONFIG_PREFIX is the part'),
+        (['nowhere'], 'nowhere_stage1.py does not exist: give the part'),
         (
             [REPO / 'configs/ccsam/digits_lt_r20', '--work-dir=x'],
             'leave out --work-dir',
@@ -102,6 +102,19 @@ def test_slurm_scripts_pass_everything_on(type_in, recorder):
 def test_train_stages_refuses(type_in, arguments, sentence):
     result = type_in('bash', TOOLS / 'train_stages.sh', *arguments, check=False)
     assert result.returncode == 1 and sentence in result.stdout
+
+
+@pytest.mark.parametrize('stage', [1, 2])
+def test_train_stages_pairs_configs_with_a_suffix(type_in, recorder, stage):
+    prefix = f'{REPO}/configs/ccsam/cifar10_lt_ir100_r32_stage'
+    config = f'{prefix}{stage}_released.py'
+    log = type_in(
+        'bash', TOOLS / 'train_stages.sh', config, **recorder('python')
+    ).stdout
+    trained = [line for line in log.splitlines() if '/train.py>' in line]
+    assert [f'<{prefix}{n}_released.py>' in trained[n - 1] for n in (1, 2)] == [
+        True
+    ] * 2
 
 
 def test_last_checkpoint_survives_a_move(tmp_path, type_in):
