@@ -1,19 +1,19 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 import copy
 from typing import Optional, Union
-from urllib.error import URLError
 
 import numpy as np
-from mmengine.dataset import BaseDataset, force_full_init
 from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .class_counts import class_names, count_classes, count_labels, get_gt_labels
+from .dataset_wrapper import build_dataset
+from .image_subset import ImageSubset
 from .imbalance import long_tailed_counts, select_held_out, select_long_tailed
 
 
 @DATASETS.register_module()
-class LongTailed:
+class LongTailed(ImageSubset):
     """A wrapper that makes any classification data set long-tailed.
 
     It keeps a part of the images and stores in ``metainfo['class_counts']`` how
@@ -84,7 +84,7 @@ class LongTailed:
         held_out: int = 0,
         part: str = 'train',
     ) -> None:
-        self.dataset = _build(dataset)
+        self.dataset = build_dataset(dataset, 'LongTailed', '`dataset`')
         self.imbalance_ratio = imbalance_ratio
         self.imbalance_type = imbalance_type
         self.seed = seed
@@ -94,7 +94,6 @@ class LongTailed:
         self.part = part
         self._check_options()
 
-        self._fully_initialized = False
         if not lazy_init:
             self.full_init()
 
@@ -122,8 +121,7 @@ class LongTailed:
         else:
             available = count_labels(labels, classes, name)
             indices, self._class_counts = self._select(labels, available, classes)
-        self._labels = labels[indices]
-        self._keep(indices)
+        self._keep(indices, labels[indices])
         self._fully_initialized = True
 
     def _check_options(self) -> None:
@@ -191,7 +189,7 @@ class LongTailed:
         self, labels: np.ndarray, classes: Optional[list]
     ) -> list[int]:
         """Take the class counts from the training split."""
-        reference = _build(self.reference)
+        reference = build_dataset(self.reference, 'LongTailed', '`reference`')
         self.reference = None  # its images are not needed any more
         if hasattr(reference, 'full_init'):
             reference.full_init()
@@ -212,116 +210,6 @@ class LongTailed:
                 'the training set of the same classes.'
             )
         return counts
-
-    def _keep(self, indices: np.ndarray) -> None:
-        """Reduce the wrapped data set to some of its images."""
-        self._ori_indices = indices
-        self._inner_indices = indices
-        if len(indices) < len(self.dataset) and isinstance(self.dataset, BaseDataset):
-            # A real subset, so that the refetch after a broken image stays in it. Not
-            # `get_subset`, whose memo outlives the call and mixes up data sets.
-            self.dataset = copy.copy(self.dataset)
-            self.dataset.get_subset_(indices.tolist())
-            self._inner_indices = np.arange(len(indices))
-
-    @force_full_init
-    def _get_ori_dataset_idx(self, idx: int) -> int:
-        """Convert an index to that in the wrapped data set as it was given.
-
-        Args:
-            idx (int): Index of ``LongTailed``.
-
-        Returns:
-            int: Index of the same image in the whole data set.
-        """
-        return int(self._ori_indices[idx])
-
-    @force_full_init
-    def get_data_info(self, idx: int) -> dict:
-        """Get annotation by index.
-
-        Args:
-            idx (int): Index of ``LongTailed``.
-
-        Returns:
-            dict: The idx-th annotation of the data set.
-        """
-        return self.dataset.get_data_info(int(self._inner_indices[idx]))
-
-    @force_full_init
-    def __len__(self) -> int:
-        return len(self._inner_indices)
-
-    @force_full_init
-    def __getitem__(self, idx: int) -> dict:
-        return self.dataset[int(self._inner_indices[idx])]
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get category ids by index.
-
-        Args:
-            idx (int): Index of ``LongTailed``.
-
-        Returns:
-            list[int]: The one category of the image.
-        """
-        return [int(self._labels[idx])]
-
-    @force_full_init
-    def get_gt_labels(self) -> np.ndarray:
-        """Get all ground-truth labels.
-
-        Returns:
-            np.ndarray: The labels, with shape ``(N, )``.
-        """
-        return self._labels.copy()
-
-    @property
-    def CLASSES(self) -> Optional[tuple]:  # noqa: N802
-        """Return all categories names."""
-        return self.metainfo.get('classes', None)
-
-    @property
-    def class_to_idx(self) -> dict:
-        """dict: Mapping from class name to class index."""
-        return {name: i for i, name in enumerate(self.CLASSES)}
-
-    def __repr__(self) -> str:
-        """Print the basic information of the data set.
-
-        Returns:
-            str: Formatted string.
-        """
-        head = f'Dataset {type(self).__name__}'
-        body = [f'Wrapped data set: \t{type(self.dataset).__name__}']
-        if self._fully_initialized:
-            counts = self._class_counts
-            body.append(f'Number of samples: \t{len(self)}')
-            body.append(f'Number of categories: \t{len(counts)}')
-            body.append(f'Training images per class: \t{max(counts)}..{min(counts)}')
-        else:
-            body.append("Haven't been initialized")
-        return '\n'.join([head] + [f'    {line}' for line in body])
-
-
-def _build(dataset: Union[Dataset, dict]) -> Dataset:
-    """Build a data set unless it is one."""
-    if not isinstance(dataset, dict):
-        if hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__'):
-            return dataset
-        raise TypeError(
-            'LongTailed needs a data set or its config in `dataset` and `reference`, '
-            f'but got {type(dataset).__name__}.'
-        )
-    try:
-        return DATASETS.build(dataset)
-    except URLError as error:
-        where = dataset.get('data_root') or dataset.get('data_prefix')
-        raise FileNotFoundError(
-            f"{dataset['type']} did not find its files in '{where}' and could not "
-            f'download them ({error.reason}): place them there, or set `data_root`.'
-        ) from error
 
 
 def _short(classes: list) -> str:
