@@ -22,7 +22,12 @@ class PerturbationLogHook(Hook):
 
     - ``relative_norm/many|medium|few``: :math:`\|\epsilon_c\| / \|w\|`;
     - ``class_gradient/many|medium|few``: :math:`\|g_c\|`;
+    - ``gradient_factor/many|medium|few``: what it makes of Eq. 8,
+      :math:`\sqrt{\|w\| / (2 \|g_c\|)}` with the floor ``min_grad_norm``;
     - ``capped_classes``: the share of classes at ``max_relative_norm``, if that is set.
+
+    Eq. 8's other factor, :math:`(n_c - 1)^{-1/4}`, never changes and is logged once,
+    when the training starts. A fixed ``radius`` has no factors.
 
     The groups are those of :class:`ShotAccuracy`'s strict rule. A group without a class
     in the batch gets no new value, so the log repeats its last one. The clean and the
@@ -69,6 +74,9 @@ class PerturbationLogHook(Hook):
             loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
             default = loggers[0].interval if loggers else 1
             self._interval = self.interval or default
+            if runner.optim_wrapper.radius == 'characteristic':
+                means = _count_factors(counts.numpy(), self._groups)
+                runner.logger.info(f"Eq. 8's factor (n_c - 1)^(-1/4), means: {means}")
 
     def after_train_iter(
         self,
@@ -94,13 +102,22 @@ class PerturbationLogHook(Hook):
         wrapper = runner.optim_wrapper
         last = wrapper.last_perturbation
         if last is not None:
-            scalars = _summary(last, self._groups, wrapper.max_relative_norm)
+            scalars = _summary(last, self._groups, wrapper)
             for name, value in scalars.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
 
 
+def _count_factors(counts: np.ndarray, groups: Dict[str, np.ndarray]) -> str:
+    """Write the mean factor of each group that has a class."""
+    factors = np.maximum(counts - 1, 1) ** -0.25
+    means = {
+        name: factors[group].mean() for name, group in groups.items() if any(group)
+    }
+    return ', '.join(f'{name} {mean:.3f}' for name, mean in means.items())
+
+
 def _summary(
-    last: LastPerturbation, groups: Dict[str, np.ndarray], cap: Optional[float]
+    last: LastPerturbation, groups: Dict[str, np.ndarray], wrapper: CCSAMMixin
 ) -> Dict[str, float]:
     """Scalars by name.
 
@@ -110,6 +127,9 @@ def _summary(
     classes, once = np.unique(last.classes.cpu().numpy(), return_index=True)
     norms = last.grad_norms.cpu().double().numpy()[once]
     relative = (last.lengths / last.weight_norm).cpu().double().numpy()[once]
+    with np.errstate(divide='ignore'):  # a class without gradient has no factor
+        steepness = np.maximum(norms, wrapper.min_grad_norm)
+        factors = np.sqrt(last.weight_norm.item() / (2 * steepness))
     # JSON knows no infinity: a gradient that overflowed in mixed precision is left out.
     is_finite = np.isfinite(norms) & np.isfinite(relative)
     scalars = {}
@@ -118,6 +138,10 @@ def _summary(
         if chosen.any():
             scalars[f'relative_norm/{name}'] = float(relative[chosen].mean())
             scalars[f'class_gradient/{name}'] = float(norms[chosen].mean())
+            chosen &= np.isfinite(factors)
+            if wrapper.radius == 'characteristic' and chosen.any():
+                scalars[f'gradient_factor/{name}'] = float(factors[chosen].mean())
+    cap = wrapper.max_relative_norm
     if cap is not None and is_finite.any():
         # The product that made the cap, in the same precision: equality is exact.
         is_capped = (last.lengths >= cap * last.weight_norm).cpu().numpy()[once]

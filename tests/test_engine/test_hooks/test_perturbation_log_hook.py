@@ -19,6 +19,7 @@ from ccsam_mm.engine.optim_wrappers import CCSAMOptimWrapper
 from ccsam_mm.engine.optim_wrappers.last_perturbation import LastPerturbation
 
 COUNTS = [500, 300, 60, 100, 7, 1]
+FLOOR = 1.0
 GROUP_OF = ['many', 'many', 'medium', 'medium', 'few', 'few']
 
 
@@ -86,15 +87,15 @@ def train(make_runner):
 
 def logged(runner):
     """Scalars that only the hook writes, with all their values."""
-    prefixes = ('train/relative_norm/', 'train/class_gradient/', 'train/capped_classes')
+    prefixes = ('relative_norm/', 'class_gradient/', 'gradient_factor/', 'capped_')
     return {
         name[len('train/') :]: buffer.data[0].tolist()
         for name, buffer in runner.message_hub.log_scalars.items()
-        if name.startswith(prefixes)
+        if name[len('train/') :].startswith(prefixes)
     }
 
 
-def recomputed(runner, perturb, cap):
+def recomputed(runner, perturb, cap, floor):
     """The scalars of one batch of the whole data set, class by class (Eq. 8 and 9)."""
     model, dataset = runner.model, runner.train_dataloader.dataset
     parts = [p for n, p in model.named_parameters() if n.startswith(perturb)]
@@ -109,23 +110,30 @@ def recomputed(runner, perturb, cap):
         grads = torch.autograd.grad(loss, parts)
         norm = math.sqrt(sum(float((grad**2).sum()) for grad in grads))
         n = max(COUNTS[label] - 1, 1)
-        rho = math.sqrt(weight_norm / (2 * norm)) / (k * n) ** 0.25
-        values[label] = norm, math.sqrt(k) * rho / weight_norm
+        factor = math.sqrt(weight_norm / (2 * max(norm, floor)))
+        rho = factor / (k * n) ** 0.25
+        values[label] = norm, math.sqrt(k) * rho / weight_norm, factor
     scalars = {}
     for group in ('many', 'medium', 'few'):
         inside = [v for label, v in values.items() if GROUP_OF[label] == group]
         if inside:
-            scalars[f'class_gradient/{group}'] = sum(g for g, _ in inside) / len(inside)
-            mean = sum(min(length, cap or length) for _, length in inside) / len(inside)
+            norms, lengths, factors = zip(*inside)
+            scalars[f'class_gradient/{group}'] = sum(norms) / len(inside)
+            mean = sum(min(length, cap or length) for length in lengths) / len(inside)
             scalars[f'relative_norm/{group}'] = mean
+            scalars[f'gradient_factor/{group}'] = sum(factors) / len(inside)
     if cap:
-        capped = sum(length > cap for _, length in values.values())
+        capped = sum(length > cap for _, length, _ in values.values())
         scalars['capped_classes'] = capped / len(values)
     return scalars
 
 
-# The caps are between the perturbations of few and other images.
-@pytest.mark.parametrize('perturb, cap', [('head', 4.0), ('', 1.0), ('', None)])
+# The caps are between the perturbations of few and other images, the floor is above
+# some gradients.
+@pytest.mark.parametrize(
+    'perturb, cap, floor',
+    [('head', 4.0, 0), ('', 1.0, 0), ('', None, 0), ('', None, FLOOR)],
+)
 @pytest.mark.parametrize(
     'labels',
     [
@@ -135,21 +143,39 @@ def recomputed(runner, perturb, cap):
         [0, 5, 0, 0],
     ],
 )
-def test_values(train, labels, perturb, cap):
-    runner = train(labels, perturb=perturb, max_relative_norm=cap)
-    expected = recomputed(runner, perturb, cap)
+def test_values(train, labels, perturb, cap, floor):
+    options = dict(max_relative_norm=cap, min_grad_norm=floor)
+    runner = train(labels, perturb=perturb, **options)
+    expected = recomputed(runner, perturb, cap, floor)
     actual = logged(runner)
     assert actual.keys() == expected.keys()
     for name, value in expected.items():
         assert actual[name] == [pytest.approx(value, rel=1e-4)], name
     # Some classes are at the cap and some are not, or it shows nothing.
     assert 0 < expected.get('capped_classes', 0.5) < 1
+    assert not floor or expected != recomputed(runner, perturb, cap, 0)
     # What the visualizer drew.
     text = (Path(runner.log_dir) / 'vis_data/scalars.json').read_text()
     drawn = json.loads(text.splitlines()[-1])
     for name, values in actual.items():
         assert drawn[name] == values[0]
     assert drawn['clean_objective'] < drawn['loss']
+
+
+def test_count_factors_are_logged_once(train):
+    runner = train([0, 5] * 2, batch_size=2)
+    (log,) = Path(runner.log_dir).glob('*.log')
+    # Means of 499 ** -.25 and 299 ** -.25, 59 ** -.25 and 99 ** -.25, 6 ** -.25 and 1.
+    means = 'means: many 0.226, medium 0.339, few 0.819\n'
+    assert log.read_text().count(means) == 1
+
+
+def test_a_fixed_radius_has_no_factors(train):
+    runner = train([0, 5], radius=1.0)
+    assert {'relative_norm/many', 'relative_norm/few'} <= set(logged(runner))
+    assert not [name for name in logged(runner) if 'factor' in name]
+    (log,) = Path(runner.log_dir).glob('*.log')
+    assert '^(-1/4)' not in log.read_text()
 
 
 def test_nothing_is_written_without_the_hook(train):
@@ -186,7 +212,7 @@ def test_overflown_gradients_are_left_out(train, monkeypatch, overflown, left):
     monkeypatch.setattr(CCSAMOptimWrapper, 'last_perturbation', last)
     runner = train([0, 5], max_relative_norm=0.1)
     scalars = logged(runner)
-    assert len(scalars) == (5 if left else 0)
+    assert len(scalars) == (7 if left else 0)
     assert scalars.get('relative_norm/many', [0.1]) == [pytest.approx(0.1)]
     assert scalars.get('capped_classes', [1]) == [1]
 

@@ -60,7 +60,7 @@ LOSSES = dict(
     max_relative_norm=st.sampled_from([None, 0.1]),
     class_reduction=st.sampled_from(['sample', 'class']),
     perturbed_weight=st.sampled_from([1.0, 0.3]),
-    min_grad_norm=st.sampled_from([0.0, 0.5]),
+    min_grad_norm=st.sampled_from([0.0, 1.2]),
     seed=st.integers(0, 1000),
 )
 def test_update_equals_brute_force(labels, loss, seed, **options):

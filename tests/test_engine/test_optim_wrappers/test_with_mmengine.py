@@ -8,6 +8,7 @@ import torch
 from brute_force import relative_difference, sgd_updates, tiny_batch, tiny_model
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
+from mmengine.logging import MessageHub
 from mmengine.model import BaseDataPreprocessor
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODEL_WRAPPERS, DefaultScope
@@ -37,13 +38,12 @@ def make_runner(tmp_path, monkeypatch):
     # Asking compilers for their versions takes half a second per runner.
     for module in ('runner.runner', '_strategy.base'):
         monkeypatch.setattr(f'mmengine.{module}.collect_env', dict)
-    # Leave no current scope to other tests.
-    monkeypatch.setattr(
-        DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy()
-    )
+    # Leave no current scope and no progress of a training to other tests.
+    for manager in (DefaultScope, MessageHub):
+        monkeypatch.setattr(manager, '_instance_dict', manager._instance_dict.copy())
     names = iter('abcdefgh')
 
-    def build(model, perturb, runner=Runner, **kwargs):
+    def build(model, perturb, runner=Runner, options=(), **kwargs):
         model._is_init = True  # the weights are random enough
         return runner(
             model,
@@ -51,7 +51,7 @@ def make_runner(tmp_path, monkeypatch):
             experiment_name=f'{tmp_path.name}_{next(names)}',
             train_dataloader=DataLoader(BATCHES, collate_fn=list.pop),
             train_cfg=dict(by_epoch=True, max_epochs=2),
-            optim_wrapper=dict(CONFIG, perturb=perturb),
+            optim_wrapper=dict(CONFIG, perturb=perturb, **dict(options)),
             default_scope='mmpretrain',
             **kwargs,
         )
@@ -106,6 +106,32 @@ def test_flexible_runner(make_runner, perturb):
     runner.train()
     expected = trained_by_hand(tiny_model(), perturb)[-1]
     assert_same_weights(runner.model.state_dict(), expected)
+
+
+class Stop(Hook):
+    """End the training before its second epoch, as a signal would."""
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == 1:
+            raise KeyboardInterrupt
+
+
+@both_forwards
+def test_warmup_goes_on_in_a_resumed_run(make_runner, perturb):
+    options = dict(rho_warmup=0.75)
+    with pytest.raises(KeyboardInterrupt):
+        make_runner(
+            tiny_model(), perturb, options=options, custom_hooks=[Stop()]
+        ).train()
+    runner = make_runner(tiny_model(seed=1), perturb, options=options, resume=True)
+    runner.train()
+
+    model = tiny_model()
+    wrapper = build_optim_wrapper(model, dict(CONFIG, perturb=perturb))
+    for batch, share in zip(BATCHES * 2, (1 / 3, 2 / 3, 1, 1)):
+        wrapper.rho_scale = share
+        model.train_step(batch, wrapper)
+    assert_same_weights(runner.model.state_dict(), model.state_dict())
 
 
 def small_resnet():
