@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import mean
 
@@ -191,6 +192,25 @@ def test_half_precision():
         sample['pred_score'] = sample['pred_score'].half()
     metric.process(None, data)
     assert metric.evaluate(6)['openset/top1'] == 75
+
+
+def test_no_work_for_single_images():
+    # Places-LT's test and open splits; benchmarks/open_set_speed.py needs 0.05 s.
+    num_classes, size = 365, 43100
+    scores = torch.rand(size, num_classes, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(size) % (num_classes + 1) - 1
+    data = [
+        dict(gt_label=label, pred_score=score)
+        for label, score in zip(labels.split(1), scores)
+    ]
+    metric = OpenSetMetric(threshold=0.99, class_counts=[50] * num_classes)
+    start = time.process_time()
+    for i in range(0, size, 128):
+        metric.process(None, data[i : i + 128])
+    metrics = metric.evaluate(size)
+    assert time.process_time() - start < 3
+    right = (scores.argmax(1) == labels)[labels >= 0]
+    assert metrics['openset/top1'] == pytest.approx(100 * right.double().mean().item())
 
 
 def test_threshold_from_files(tmp_path):
