@@ -150,7 +150,7 @@ class OpenSetMetric(BaseMetric):
         metrics = self.calculate(
             pred, target, score, self._get_threshold(), counts, self.shot_rule
         )
-        self._warn(metrics, score, counts)
+        self._warn_if_useless(metrics, score, counts)
         path = self._get_report_path()
         if path:
             write_open_set_report(path, pred, target, score, metrics, self.score_key)
@@ -263,7 +263,9 @@ class OpenSetMetric(BaseMetric):
                 "data set's `class_counts` agree; unknown classes are in neither."
             )
 
-    def _warn(self, metrics: dict, score: np.ndarray, counts: Optional[list]) -> None:
+    def _warn_if_useless(
+        self, metrics: dict, score: np.ndarray, counts: Optional[list]
+    ) -> None:
         """Notice a threshold that separates nothing, and groups left out."""
         shares = metrics['known_accepted'], metrics['unknown_accepted']
         if shares in ((0, 0), (1, 1)):
