@@ -2,11 +2,13 @@
 from .cifar10_lt import CIFAR10LT
 from .cifar100_lt import CIFAR100LT
 from .class_counts import count_classes, get_gt_labels
+from .class_subset import ClassSubset
 from .digits_lt import DigitsLT
 from .imagenet_lt import ImageNetLT
 from .imbalance import long_tailed_counts, select_long_tailed
 from .inaturalist2018 import INaturalist2018
 from .long_tailed import LongTailed
+from .open_set import OpenSet
 from .places_lt import PlacesLT
 from .samplers import ClassBalancedSampler
 from .training_class_counts import training_class_counts
@@ -16,11 +18,13 @@ __all__ = [
     'CIFAR100LT',
     'CIFAR10LT',
     'ClassBalancedSampler',
+    'ClassSubset',
     'DigitsLT',
     'INaturalist2018',
     'ImageNetLT',
     'LoadImageOrSkip',
     'LongTailed',
+    'OpenSet',
     'PlacesLT',
     'count_classes',
     'get_gt_labels',
