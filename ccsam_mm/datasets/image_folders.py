@@ -25,35 +25,35 @@ def locate(
     keys: Sequence[int],
     candidates: Callable[[str, int], Sequence[str]],
 ) -> list[str]:
-    """Replace the folders of a list by those that exist.
+    """Find the images of a list, folder by folder.
 
     Args:
         root (str): The folder below which the images lie.
         paths (Sequence[str]): The paths as a list writes them.
         keys (Sequence[int]): What else the folder of an image depends on: its label.
         candidates (Callable): Gives for a folder of the list and a key the folders
-            below ``root`` that may hold the images, the likeliest first; without
-            any of them, the first is taken.
+            below ``root`` that may hold the images, the likeliest first. Without any
+            of them, the folder of the list is taken.
 
     Returns:
-        list[str]: The paths below ``root``.
+        list[str]: The paths of the images, with ``root``.
     """
     known, located = {}, []
     for path, key in zip(paths, keys):
         folder, _, name = path.rpartition('/')
         place = known.get((folder, key))
         if place is None:
-            place = known[folder, key] = _existing(root, candidates(folder, key))
+            places = [*candidates(_without_dots(folder), key), _without_dots(folder)]
+            place = known[folder, key] = _existing(root, places)
         located.append(place + name)
     return located
 
 
-def missing_files(root: str, paths: Sequence[str]) -> list[int]:
+def missing_files(paths: Sequence[str]) -> list[int]:
     """Find the paths without a file; each folder is read once.
 
     Args:
-        root (str): The folder below which the images lie.
-        paths (Sequence[str]): Paths below it.
+        paths (Sequence[str]): Paths of files.
 
     Returns:
         list[int]: Indices of the missing ones.
@@ -63,7 +63,7 @@ def missing_files(root: str, paths: Sequence[str]) -> list[int]:
         folder, _, name = path.rpartition('/')
         found = names.get(folder)
         if found is None:
-            found = names[folder] = _names(osp.join(root, folder))
+            found = names[folder] = _names(folder)
         if name not in found:
             missing.append(i)
     return missing
@@ -92,17 +92,22 @@ def after(folder: str, anchors: Sequence[str]) -> Optional[tuple[str, list[str]]
 
 
 def _existing(root: str, folders: Sequence[str]) -> str:
-    """The first folder that exists, ready to be joined with a file's name."""
-    place = folders[0]
-    if is_local(root):
-        exist = (folder for folder in folders if osp.isdir(osp.join(root, folder)))
-        place = next(exist, place)
+    """The first folder that exists or else the last, ready for a file's name."""
+    places = [osp.join(root, folder) if folder else root for folder in folders]
+    exist = (place for place in places if is_local(root) and osp.isdir(place or '.'))
+    place = next(exist, places[-1])
     return f'{place}/' if place and not place.endswith('/') else place
+
+
+def _without_dots(folder: str) -> str:
+    """Write a folder in one way, so that paths can be compared."""
+    parts = [part for part in folder.split('/') if part not in ('', '.')]
+    return '/'.join(['', *parts] if folder.startswith('/') else parts)
 
 
 def _names(folder: str) -> set[str]:
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(folder or '.') as entries:
             return {entry.name for entry in entries}
     except OSError:
         return set()

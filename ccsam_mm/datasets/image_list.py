@@ -130,21 +130,22 @@ def read_text_list(file: str) -> ImageList:
     Returns:
         ImageList: What the file lists.
     """
-    text = get(file).decode('utf-8')
-    lines = text.replace('\r\n', '\n').split('\n')
-    pairs = [line.rsplit(None, 1) for line in lines]
-    numbers = [number for number, pair in enumerate(pairs, 1) if pair]
-    if len(numbers) < len(pairs):
-        pairs = [pair for pair in pairs if pair]
-    try:
-        paths = [path.strip() for path, _ in pairs]
-        labels = [int(label) for _, label in pairs]
-    except ValueError as error:
-        number = next(n for n, pair in zip(numbers, pairs) if not _is_entry(pair))
-        raise ValueError(
-            f"line {number} of '{file}' is {lines[number - 1]!r}, but a line must be "
-            '`relative/path label` with an integer label: correct the line.'
-        ) from error
+    lines = get(file).decode('utf-8').replace('\r\n', '\n').split('\n')
+    paths, labels, numbers = [], [], []
+    for number, line in enumerate(lines, 1):
+        parts = line.rsplit(None, 1)
+        if not parts:
+            continue
+        try:
+            path, label = parts
+            labels.append(int(label))
+        except ValueError as error:
+            raise ValueError(
+                f"line {number} of '{file}' is {line!r}, but a line must be "
+                '`relative/path label` with an integer label: correct the line.'
+            ) from error
+        paths.append(path.strip())
+        numbers.append(number)
     return ImageList(file, paths, labels, numbers)
 
 
@@ -180,14 +181,3 @@ def read_json_list(file: str) -> ImageList:
             'the official one, or the list of another split.'
         )
     return ImageList(file, paths, [labels[i['id']] for i in images], None, names)
-
-
-def _is_entry(pair: list[str]) -> bool:
-    """Whether a split line is a path and an integer."""
-    if len(pair) != 2:
-        return False
-    try:
-        int(pair[1])
-    except ValueError:
-        return False
-    return True

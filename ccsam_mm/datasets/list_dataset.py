@@ -124,10 +124,9 @@ class ListDataset(BaseDataset):
         if self.check_files and is_local(self.img_prefix):
             self._check_files(images)
         self._labels = images.labels
-        paths = [join_path(self.img_prefix, path) for path in images.paths]
         return [
             {'img_path': path, 'gt_label': label}
-            for path, label in zip(paths, images.labels.tolist())
+            for path, label in zip(images.paths, images.labels.tolist())
         ]
 
     def _class_of(self, folder: str) -> str:
@@ -185,7 +184,7 @@ class ListDataset(BaseDataset):
         return [self._class_of(training.paths[i].rpartition('/')[0]) for i in first]
 
     def _locate(self, images: ImageList, class_folders: list[str]) -> None:
-        """Replace the paths of a list by those below the prefix of the images."""
+        """Replace the paths that a list writes by those of the images."""
         known = dict(enumerate(class_folders))
         images.paths = locate(
             self.img_prefix,
@@ -196,14 +195,14 @@ class ListDataset(BaseDataset):
 
     def _check_files(self, images: ImageList) -> None:
         """Refuse a list whose images are not all there."""
-        missing = missing_files(self.img_prefix, images.paths)
+        missing = missing_files(images.paths)
         if missing:
-            path = join_path(self.img_prefix, images.paths[missing[0]])
             raise FileNotFoundError(
                 f"{len(missing)} of the {len(images)} images of '{images.file}' do not "
-                f"exist, the first of them '{path}' ({images.place(missing[0])}): run "
-                f'`python {self.CONVERTER}`, set `data_root` or `data_prefix` to where '
-                'the images are, or set `check_files=False` to find out in training.'
+                f"exist, the first of them '{images.paths[missing[0]]}' "
+                f'({images.place(missing[0])}): run `python {self.CONVERTER}`, set '
+                '`data_root` or `data_prefix` to where the images are, or set '
+                '`check_files=False` to find out in training.'
             )
 
     @force_full_init

@@ -13,7 +13,7 @@ from PIL import Image
 
 from .distinct_files import DistinctFiles
 
-# How a format begins and how it ends: decoders fill what is missing in silence.
+# How a format begins and ends: some decoders fill what is missing in silence.
 END_MARKERS = {
     b'\xff\xd8\xff': b'\xff\xd9',
     b'\x89PNG\r\n\x1a\n': b'IEND\xaeB`\x82',
@@ -31,8 +31,8 @@ class LoadImageOrSkip(LoadImageFromFile):
     not exist always stops: that is an error of the list.
 
     JPEG and PNG files without their end marker are verified with Pillow, because
-    OpenCV makes an image of a truncated file. Damage in the middle of a JPEG can not
-    be told from content.
+    OpenCV 4 makes an image of a truncated file. Damage in the middle of a JPEG can
+    not be told from content.
 
     An image that is in memory passes as it is, so that the inferencers of
     MMPretrain, which load images themselves, work with the same pipeline.
@@ -129,11 +129,12 @@ class LoadImageOrSkip(LoadImageFromFile):
         cause = f'{error}'.strip() or type(error).__name__
         count = self._unreadable.add(path)
         if count > self.max_unreadable:
+            allowed = f'only {self.max_unreadable}' if self.max_unreadable else 'none'
             raise RuntimeError(
-                f"The image '{path}' is unreadable ({cause}), number {count} of at "
-                f'most {self.max_unreadable}: list all such files with `--verify` of '
-                "the data set's tool in tools/dataset_converters and replace them, or "
-                'raise `max_unreadable` of LoadImageOrSkip.'
+                f"The image '{path}' is unreadable ({cause}), and {allowed} may be: "
+                "list all such files with `--verify` of the data set's tool in "
+                'tools/dataset_converters and replace them, or raise `max_unreadable` '
+                'of LoadImageOrSkip.'
             ) from error
         print_log(
             f"Skipped the unreadable image '{path}' ({cause}): {count} different ones "

@@ -1,0 +1,127 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Readers of lists, against a naive line-by-line oracle."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccsam_mm.datasets.image_list import ImageList, read_json_list, read_text_list
+
+NAMES = st.text(st.characters(codec='utf-8', exclude_categories=('C', 'Z')), min_size=1)
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map(' '.join)
+
+
+@given(
+    entries=st.lists(st.tuples(PATHS, st.integers(-2, 10**6))),
+    blanks=st.lists(st.integers(0, 20), max_size=3),
+    separator=st.sampled_from([' ', '\t', '   ']),
+    newline=st.sampled_from(['\n', '\r\n']),
+)
+def test_reads_what_was_written(tmp_path_factory, entries, blanks, separator, newline):
+    lines = [f'{path}{separator}{label}' for path, label in entries]
+    for position in blanks:
+        lines.insert(position, '  ')
+    file = tmp_path_factory.mktemp('list') / 'list.txt'
+    file.write_bytes(newline.join(lines).encode())
+    images = read_text_list(str(file))
+    assert images.paths == [path for path, _ in entries]
+    assert images.labels.tolist() == [label for _, label in entries]
+    for number, path in zip(images.lines, images.paths):
+        assert lines[number - 1].startswith(path)
+
+
+@pytest.mark.parametrize('line', ['a.jpg', 'a.jpg 1.0', 'a.jpg,1', '7', 'a.jpg one'])
+def test_malformed_line(tmp_path, line):
+    file = tmp_path / 'list.txt'
+    file.write_text(f'a.jpg 0\n\n{line}\nb.jpg 1\n')
+    with pytest.raises(ValueError, match=r"^line 3 of '.*list.txt' is .*: correct"):
+        read_text_list(str(file))
+
+
+def json_file(tmp_path, **changes):
+    content = dict(
+        images=[dict(id=7, file_name='b.jpg'), dict(id=3, file_name='a.jpg')],
+        annotations=[dict(image_id=3, category_id=1), dict(image_id=7, category_id=0)],
+        categories=[dict(id=1, name='wren'), dict(id=0, name='tench')],
+    )
+    content.update(changes)
+    file = tmp_path / 'list.json'
+    file.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+    return str(file)
+
+
+def test_json_in_any_order(tmp_path):
+    images = read_json_list(json_file(tmp_path))
+    assert images.paths == ['b.jpg', 'a.jpg']
+    assert images.labels.tolist() == [0, 1]
+    assert images.categories == ['tench', 'wren']
+    assert images.place(1) == f"images[1] of '{images.file}'"
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(images=None),
+        dict(annotations=[dict(image_id=3)]),
+        dict(categories=[dict(id=1, name='wren')]),
+        dict(annotations=5),
+    ],
+)
+def test_json_of_another_kind(tmp_path, changes):
+    with pytest.raises(ValueError, match='lacks what iNaturalist.*official'):
+        read_json_list(json_file(tmp_path, **changes))
+
+
+def test_json_cut_off(tmp_path):
+    file = tmp_path / 'list.json'
+    file.write_text('{"images": [')
+    with pytest.raises(ValueError, match='lacks what iNaturalist'):
+        read_json_list(str(file))
+
+
+def test_json_without_labels_as_of_a_test_split(tmp_path):
+    file = json_file(tmp_path, annotations=[dict(image_id=7, category_id=0)])
+    with pytest.raises(ValueError, match=r"images\[1\] of '.*', 'a.jpg', has no anno"):
+        read_json_list(file)
+
+
+@given(
+    paths=st.lists(st.sampled_from('abcdefgh'), max_size=6),
+    others=st.lists(st.sampled_from('abcdefgh'), max_size=6),
+)
+def test_duplicates_and_overlap(paths, others):
+    """Complaints where a double loop finds a pair, with the lines of that pair."""
+    images = ImageList('val', paths, [0] * len(paths), range(10, 10 + len(paths)))
+    training = ImageList('train', others, [0] * len(others), range(1, 1 + len(others)))
+    pairs = [(i, j) for j in range(len(paths)) for i in range(j)]
+    equal = [(i, j) for i, j in pairs if paths[i] == paths[j]]
+    if equal:
+        i, j = min(equal, key=lambda pair: (pair[1], pair[0]))
+        with pytest.raises(ValueError, match=f'^line {10 + j} of .* line {10 + i} of'):
+            images.check_duplicates()
+    else:
+        images.check_duplicates()
+    pairs = [
+        (i, j) for i, a in enumerate(paths) for j, b in enumerate(others) if a == b
+    ]
+    if pairs:
+        i, j = pairs[0]
+        with pytest.raises(ValueError, match=f'^line {10 + i} of .*line {1 + j} of'):
+            images.check_overlap(training)
+    else:
+        images.check_overlap(training)
+
+
+def test_labels_and_counts():
+    images = ImageList('list', 'abcd', [0, 2, 2, 1], [1, 2, 3, 5])
+    assert images.count_classes(3) == [1, 1, 2]
+    with pytest.raises(
+        ValueError, match=r"^line 2 of 'list' gives 'b' the label 2.*1:"
+    ):
+        images.count_classes(2)
+    with pytest.raises(ValueError, match=r'no image of class 3 \(2 of 5.*number 5\)'):
+        images.count_classes(5)
+    with pytest.raises(ValueError, match='label -1, but labels must be in 0..4'):
+        ImageList('list', 'a', [-1], [1]).check_labels(5)
