@@ -10,10 +10,12 @@ from .image_sheet import draw_image_sheet
 from .sweep_plan import SweepTrial, check_sweep, expand_sweep, load_sweep
 from .sweep_plots import plot_sweep
 from .sweep_report import best_row, sweep_table
+from .sweep_results import SweepResults
 from .sweep_schedule import remaining_seconds, run_tasks
 from .sweep_stage import SweepStage
 
 __all__ = [
+    'SweepResults',
     'SweepStage',
     'SweepTrial',
     'best_row',

@@ -94,6 +94,16 @@ def load_sweep(path: str) -> dict:
 
     Returns:
         dict: The sweep.
+
+    Examples:
+        >>> import tempfile
+        >>> from ccsam_mm.analysis import load_sweep
+        >>> stages = [dict(name='stage1', config='a.py')]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with open(f'{folder}/first.py', 'w') as file:
+        ...         _ = file.write(f"runs = [dict(name='ce', stages={stages})]")
+        ...     load_sweep(file.name)['results']
+        'work_dirs/sweeps/first/results.jsonl'
     """
     sweep = Config.fromfile(path).to_dict()
     sweep = {key: value for key, value in sweep.items() if not key.startswith('_')}
@@ -111,6 +121,12 @@ def check_sweep(sweep: dict, path: str = 'the sweep') -> dict:
 
     Returns:
         dict: The sweep with all keys.
+
+    Examples:
+        >>> from ccsam_mm.analysis import check_sweep
+        >>> runs = [dict(name='ce', stages=[dict(name='stage1', config='a.py')])]
+        >>> check_sweep(dict(work_dir='work_dirs/a', runs=runs))['seeds']
+        [0]
     """
     _check_keys(sweep, 'sweep', path, needed=('runs', 'work_dir'))
     names = []
@@ -137,12 +153,16 @@ def check_sweep(sweep: dict, path: str = 'the sweep') -> dict:
     sweep['select'] = {**default, **select}
     if sweep['select']['rule'] not in ('greater', 'less'):
         raise ValueError(f"select.rule of {path} has to be 'greater' or 'less'.")
-    _check_names(sweep['seeds'], f'seed of {path}')
+    if not isinstance(sweep['seeds'], (list, tuple)) or not sweep['seeds']:
+        raise ValueError(f'`seeds` of {path} has to be a list of numbers.')
+    _check_names(list(sweep['seeds']), f'seed of {path}')
     return sweep
 
 
 def _check_keys(mapping: dict, kind: str, where: str, needed=()) -> Optional[str]:
     """Refuse unknown and missing keys; returns the name, if there is one."""
+    if not isinstance(mapping, dict):
+        raise TypeError(f'{where} has to be a dict, but is {mapping!r}.')
     for key in mapping:
         if key not in KEYS[kind]:
             raise ValueError(
@@ -215,6 +235,7 @@ def _check_grid(run: dict, grid: dict) -> None:
             raise ValueError(
                 f"grid key '{key}' of run '{run['name']}' needs a list of values."
             )
+        _check_names(list(values), f"value of '{key}' of run '{run['name']}'")
 
 
 def _check_select(sweep: dict, trials: List[SweepTrial]) -> None:

@@ -28,8 +28,14 @@ def plot_sweep(
 
     Returns:
         list[str]: The pictures.
+
+    Examples:
+        >>> from ccsam_mm.analysis import SweepTrial, plot_sweep
+        >>> trial = SweepTrial('ce', {}, 0, ())
+        >>> select = dict(metric='top1', stage='stage1')
+        >>> plot_sweep([], [trial], select, 'none')  # there are no lines
+        []
     """
-    Path(stem).parent.mkdir(parents=True, exist_ok=True)
     rows = list(dict.fromkeys(trial.row for trial in trials))
     results = {
         row: list(values_of(lines, row, select['stage'], select['metric']).values())
@@ -38,6 +44,7 @@ def plot_sweep(
     results = {row: values for row, values in results.items() if values}
     if not results:
         return []
+    Path(stem).parent.mkdir(parents=True, exist_ok=True)
     label = f'{select["metric"]} after {select["stage"]}'
     pictures = [f'{stem}_rows.png']
     _plot_rows(results, label, baseline, pictures[0])
@@ -57,12 +64,18 @@ def _numeric_axes(trials: List[SweepTrial], results: dict) -> List[Tuple]:
     axes = []
     for run, rows in points.items():
         names = axis_names(next(iter(rows.values())))
+        # An axis with one value tells curves from nothing.
+        names = {
+            key: name
+            for key, name in names.items()
+            if len({repr(point[key]) for point in rows.values()}) > 1
+        }
         for key, name in names.items():
             curves: Dict[str, dict] = {}
             for row, point in rows.items():
                 if _is_number(point[key]):
-                    others = {k: v for k, v in point.items() if k != key}
-                    text = ', '.join(f'{names[k]}={v}' for k, v in others.items())
+                    others = [k for k in names if k != key]
+                    text = ', '.join(f'{names[k]}={point[k]}' for k in others)
                     curves.setdefault(text, {})[point[key]] = results[row]
             if len({x for curve in curves.values() for x in curve}) > 1:
                 axes.append((run, name, curves))
@@ -98,11 +111,16 @@ def _plot_rows(results, label, baseline, path) -> None:
         axes.plot(values, [place] * len(values), 'k.', markersize=4)
     axes.set_yticks(range(len(results)), list(results))
     axes.invert_yaxis()
-    # Bars that start at zero would hide what rows differ by.
-    everything = [value for values in results.values() for value in values]
-    margin = 0.15 * (max(everything) - min(everything)) or 1.0
-    axes.set_xlim(min(everything) - margin, max(everything) + margin)
-    axes.set_xlabel(f'{label} (bar: mean, whisker: sample deviation, dots: seeds)')
+    # Bars from zero on would hide what rows differ by.
+    ends = [
+        value
+        for values in results.values()
+        for shift in (_deviation(values), -_deviation(values))
+        for value in (*values, statistics.fmean(values) + shift)
+    ]
+    margin = 0.1 * (max(ends) - min(ends)) or 1.0
+    axes.set_xlim(min(ends) - margin, max(ends) + margin)
+    axes.set_xlabel(f'{label}\nbars: means, whiskers: sample deviations, dots: seeds')
     figure.savefig(path, dpi=120)
 
 

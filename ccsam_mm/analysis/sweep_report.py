@@ -133,34 +133,36 @@ def sweep_table(
         | ce |   **90.0** | 70.0 |      0.500 |    12.0 |     1 |
     """
     metric, best = select['metric'], best_row(lines, rows, dict(select, stage=stage))
-    columns = _columns(lines, stage, metric)
-    digits = {column: _digits(lines, stage, column) for column in columns}
+    columns = _columns(lines, stage, select)
     heads = [column.replace('accuracy/', '') for column in columns]
-    if baseline:
+    if baseline and metric in columns:
         heads.insert(columns.index(metric) + 1, 'difference')
     table = [['', *heads, 'seeds']]
     for row in rows:
-        cells = [row]
+        cells, seeds = [row], set()
         for column in columns:
             own = values_of(lines, row, stage, column)
-            text = mean_and_deviation(list(own.values()), digits[column])
+            seeds.update(own)
+            digits = _digits(lines, stage, column)
+            text = mean_and_deviation(list(own.values()), digits)
             cells.append(f'**{text}**' if column == metric and row == best else text)
             if baseline and column == metric:
                 base = values_of(lines, baseline, stage, column)
-                pairs = paired_differences(own, base)
-                text = mean_and_deviation(pairs, digits[column], '+')
+                text = mean_and_deviation(paired_differences(own, base), digits, '+')
                 cells.append('' if row == baseline else text)
-        table.append([*cells, str(len(values_of(lines, row, stage, metric)))])
+        table.append([*cells, str(len(seeds))])
     return align_table(table)
 
 
 def _digits(lines: List[dict], stage: str, column: str) -> int:
-    """One decimal for percentages and seconds, three for losses and measures up to 1."""
+    """One decimal for percentages and seconds, three for losses and shares."""
+    if column == 'seconds' or column.startswith('accuracy/'):
+        return 1
     values = [_measured(line, stage).get(column) or 0 for line in lines]
     return 1 if max(map(abs, values)) >= 10 else 3
 
 
-def _columns(lines: List[dict], stage: str, metric: str) -> List[str]:
+def _columns(lines: List[dict], stage: str, select: dict) -> List[str]:
     """The metrics that any line has: accuracies in their usual order, then others."""
     there = {key for line in lines for key in _measured(line, stage)}
     order = [f'accuracy/{column}' for column in COLUMNS]
@@ -168,9 +170,9 @@ def _columns(lines: List[dict], stage: str, metric: str) -> List[str]:
     columns = [
         key for key in (*order, *others, 'train_loss', 'seconds') if key in there
     ]
-    if metric not in columns:
+    if select['metric'] not in columns and stage == select['stage']:
         raise ValueError(
-            f"select.metric '{metric}' was not measured in {stage}: there are "
-            f'{", ".join(columns) or "no results yet"}.'
+            f"select.metric '{select['metric']}' was not measured in {stage}: there "
+            f'are {", ".join(columns)}.'
         )
     return columns

@@ -1,55 +1,121 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What the trainings of a sweep have measured, in files that survive a kill."""
-
 import json
-import os
-import re
-import time
 from pathlib import Path
 from typing import List, Optional
 
-from mmengine.utils import mkdir_or_exist
-
-from ccsam_mm.engine.hooks.utils import last_checkpoint
-
-# What a line of a validation has beside its metrics.
-NO_METRICS = ('data_time', 'time', 'step')
+from .sweep_logs import write_whole
+from .sweep_plan import SweepTrial
+from .sweep_report import best_row
 
 
-def write_whole(path: str, text: str) -> None:
-    """Write a file such that it is the old or the new one, whatever happens.
+class SweepResults:
+    """The JSON lines of a sweep, one per row and seed.
+
+    The file is always whole: every change writes a new one in its place.
 
     Args:
-        path (str): The file.
-        text (str): Its content.
+        path (str): The file; an absent one has no lines yet.
+        trials (list[SweepTrial]): What the sweep consists of.
+        select (dict): ``metric``, ``stage`` and ``rule`` of the sweep.
 
     Examples:
-        >>> import tempfile
-        >>> from ccsam_mm.analysis.sweep_results import write_whole
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_whole(f'{folder}/new/a.txt', 'text')
-        ...     open(f'{folder}/new/a.txt').read()
-        'text'
+        >>> from ccsam_mm.analysis import SweepResults, SweepTrial
+        >>> trial = SweepTrial('ce', {}, 0, ())
+        >>> results = SweepResults('nowhere.jsonl', [trial], dict())
+        >>> [trial.row for trial in results.missing()]
+        ['ce']
     """
-    path = Path(path)
-    mkdir_or_exist(str(path.parent))
-    new = path.with_name(f'{path.name}.new')
-    with open(new, 'w', encoding='utf-8') as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+
+    def __init__(self, path: str, trials: List[SweepTrial], select: dict):
+        self.path, self.trials, self.select = path, trials, select
+        self._lines = {(x['row'], x['seed']): x for x in _read_lines(path)}
+
+    @property
+    def rows(self) -> List[str]:
+        """list[str]: The names of the rows, in the order of the sweep."""
+        return list(dict.fromkeys(trial.row for trial in self.trials))
+
+    @property
+    def lines(self) -> List[dict]:
+        """list[dict]: The lines that belong to the sweep, in its order."""
+        return [line for line in map(self.line, self.trials) if line]
+
+    def line(self, trial: SweepTrial) -> Optional[dict]:
+        """The line of a trial.
+
+        Args:
+            trial (SweepTrial): The trial.
+
+        Returns:
+            dict, optional: The line, or None.
+        """
+        return self._lines.get((trial.row, trial.seed))
+
+    def missing(self, trials: Optional[List[SweepTrial]] = None) -> List[SweepTrial]:
+        """The trials without a line of today's config values.
+
+        Args:
+            trials (list[SweepTrial], optional): The trials to look at, or all.
+                Defaults to None.
+
+        Returns:
+            list[SweepTrial]: Those to train.
+        """
+        trials = self.trials if trials is None else trials
+        return [t for t in trials if (self.line(t) or {}).get('id') != t.id]
+
+    def add(self, trial: SweepTrial, line: dict) -> None:
+        """Add or replace the line of a trial.
+
+        Args:
+            trial (SweepTrial): The trial.
+            line (dict): What it has measured.
+        """
+        head = dict(row=trial.row, run=trial.run, point=trial.point, seed=trial.seed)
+        self._lines[trial.row, trial.seed] = dict(head, id=trial.id, **line)
+        self._write()
+
+    def outdate(self, trials: List[SweepTrial]) -> None:
+        """Count trials as missing, though their lines stay until there are new ones.
+
+        Args:
+            trials (list[SweepTrial]): The trials.
+        """
+        for line in filter(None, map(self.line, trials)):
+            line['id'] = None
+        self._write()
+
+    def add_test(self, trials: List[SweepTrial], metrics: dict) -> None:
+        """Add the test of a network to the lines of its trials.
+
+        Args:
+            trials (list[SweepTrial]): The trials.
+            metrics (dict): What was measured.
+        """
+        for trial in trials:
+            self.line(trial)['test'] = metrics
+        self._write()
+
+    def winners(self) -> List[str]:
+        """Choose the best row of each run, on the validation part.
+
+        Returns:
+            list[str]: One row for each run that has results.
+        """
+        runs = {}
+        for trial in self.trials:
+            runs.setdefault(trial.run, {})[trial.row] = None
+        best = (best_row(self.lines, list(rows), self.select) for rows in runs.values())
+        return [row for row in best if row]
+
+    def _write(self) -> None:
+        """In the order of the sweep; lines that it has no more come last."""
+        lines = self.lines
+        lines += [line for line in self._lines.values() if line not in lines]
+        write_whole(self.path, ''.join(json.dumps(line) + '\n' for line in lines))
 
 
-def read_lines(path: str) -> List[dict]:
-    """Read JSON lines; an absent file has none.
-
-    Args:
-        path (str): The file.
-
-    Returns:
-        list[dict]: One dict per line.
-    """
+def _read_lines(path: str) -> List[dict]:
     path = Path(path)
     lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
     read = []
@@ -61,119 +127,3 @@ def read_lines(path: str) -> List[dict]:
                 f'line {number} of {path} is no JSON: correct or delete it.'
             ) from None
     return read
-
-
-def write_lines(path: str, lines: List[dict]) -> None:
-    """Write JSON lines, all or none.
-
-    Args:
-        path (str): The file.
-        lines (list[dict]): One dict per line.
-    """
-    write_whole(path, ''.join(json.dumps(line) + '\n' for line in lines))
-
-
-def read_marker(stage) -> Optional[dict]:
-    """Read what a finished stage has measured.
-
-    Args:
-        stage (SweepStage): The stage.
-
-    Returns:
-        dict, optional: What :func:`measure` returned, or None before the end.
-    """
-    marker = Path(stage.marker)
-    return json.loads(marker.read_text()) if marker.is_file() else None
-
-
-def measure(stage) -> dict:
-    """Read the last validation and loss from the logs of a finished training.
-
-    Args:
-        stage (SweepStage): The stage.
-
-    Returns:
-        dict: ``metrics``, ``train_loss`` and ``seconds``.
-    """
-    lines = _scalars(stage.work_dir)
-    if not lines:
-        raise ValueError(
-            f'{stage.work_dir} has no scalars.json: add '
-            f"dict(type='LocalVisBackend') to vis_backends of {stage.config}."
-        )
-    validation = _last_validation(lines)
-    checkpoint = last_checkpoint(stage.work_dir)
-    if validation is None or validation['step'] < _step(checkpoint):
-        raise ValueError(
-            f'{stage.work_dir} has no validation of {checkpoint}: let train_cfg of '
-            f'{stage.config} validate at the end.'
-        )
-    losses = [line['loss'] for line in lines if 'loss' in line]
-    return dict(
-        metrics={
-            key: value
-            for key, value in validation.items()
-            if key not in NO_METRICS and isinstance(value, (int, float))
-        },
-        train_loss=losses[-1] if losses else None,
-        seconds=round(_seconds(stage.work_dir), 1),
-    )
-
-
-def step_back(stage) -> None:
-    """Drop a last checkpoint that a kill has left without its validation.
-
-    Resuming from it would end at once, because no epoch is missing.
-
-    Args:
-        stage (SweepStage): The stage.
-    """
-    checkpoint = last_checkpoint(stage.work_dir)
-    if checkpoint is None or _step(checkpoint) != stage.last_step:
-        return
-    validation = _last_validation(_scalars(stage.work_dir))
-    if validation is not None and validation['step'] >= stage.last_step:
-        return
-    earlier = sorted(Path(stage.work_dir).glob('*_*.pth'), key=lambda p: _step(str(p)))
-    earlier = [path for path in earlier if 0 < _step(str(path)) < stage.last_step]
-    record = Path(stage.work_dir) / 'last_checkpoint'
-    if earlier:
-        write_whole(str(record), str(earlier[-1]))
-    else:
-        record.unlink()
-    os.remove(checkpoint)
-
-
-def _scalars(work_dir: str) -> List[dict]:
-    """What every attempt at a training has logged, in order."""
-    lines = []
-    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:  # A kill has cut the line.
-                continue
-    return lines
-
-
-def _last_validation(lines: List[dict]) -> Optional[dict]:
-    """Lines of a training name the iteration, those of a validation do not."""
-    return next((x for x in reversed(lines) if 'step' in x and 'iter' not in x), None)
-
-
-def _step(checkpoint: Optional[str]) -> int:
-    """The epoch or iteration in a checkpoint's name."""
-    found = re.search(r'_(\d+)\.pth$', checkpoint or '')
-    return int(found[1]) if found else 0
-
-
-def _seconds(work_dir: str) -> float:
-    """Time of all attempts, each from its folder's name to its last log entry."""
-    total = 0.0
-    for log in Path(work_dir).glob('*/*.log'):
-        try:
-            start = time.mktime(time.strptime(log.parent.name, '%Y%m%d_%H%M%S'))
-        except ValueError:
-            continue
-        total += max(0.0, log.stat().st_mtime - start)
-    return total

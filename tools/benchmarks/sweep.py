@@ -40,12 +40,10 @@ import os.path as osp
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 TOOLS = osp.dirname(osp.dirname(osp.abspath(__file__)))
 sys.path.append(TOOLS)
@@ -59,6 +57,7 @@ import torch  # noqa: E402
 
 import ccsam_mm  # noqa: E402
 from ccsam_mm.analysis import (  # noqa: E402
+    SweepResults,
     best_row,
     expand_sweep,
     load_sweep,
@@ -67,19 +66,19 @@ from ccsam_mm.analysis import (  # noqa: E402
     run_tasks,
     sweep_table,
 )
-from ccsam_mm.analysis.sweep_report import mean_and_deviation, values_of  # noqa: E402
-from ccsam_mm.analysis.sweep_results import (  # noqa: E402
+from ccsam_mm.analysis.sweep_logs import (  # noqa: E402
     measure,
-    read_lines,
     read_marker,
     step_back,
-    write_lines,
     write_whole,
 )
+from ccsam_mm.analysis.sweep_processes import LocalProcess, RayTask  # noqa: E402
+from ccsam_mm.analysis.sweep_report import mean_and_deviation, values_of  # noqa: E402
 from ccsam_mm.engine.hooks.utils import last_checkpoint  # noqa: E402
 
 THREADS = ('OMP', 'MKL', 'OPENBLAS', 'NUMEXPR')
 LAST_LINES = 12
+TESTED = 'test_metrics.json'
 
 
 def parse_args(argv=None):
@@ -145,82 +144,12 @@ def choose(trials, args, sweep):
     return sorted(chosen, key=lambda trial: sweep['seeds'].index(trial.seed))
 
 
-def train_options(stage):
-    """The options of tools/train.py beside config and work directory."""
-    return ['--cfg-options', *stage.cfg_options]
-
-
 def train_command(stage):
     """What trains a stage by hand."""
-    tool = min(osp.join(TOOLS, 'train.py'), osp.relpath(osp.join(TOOLS, 'train.py')),
-               key=len)  # fmt: skip
+    tool = osp.join(TOOLS, 'train.py')
+    tool = min(tool, osp.relpath(tool), key=len)
     command = ['python', tool, stage.config, '--work-dir', stage.work_dir]
-    return shlex.join([*command, *train_options(stage)])
-
-
-class LocalProcess:
-    """A process group, which ends as a whole."""
-
-    def __init__(self, command, log, env, keep_open=()):
-        with open(log, 'ab') as out:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=env,
-                start_new_session=True,
-                pass_fds=keep_open,
-            )
-
-    def poll(self):
-        return self.process.poll()
-
-    def terminate(self):
-        self._signal(signal.SIGTERM)
-
-    def kill(self):
-        self._signal(signal.SIGKILL)
-        self.process.wait()
-
-    def _signal(self, number):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
-
-
-class RayTask:
-    """A process that a worker of a Ray cluster waits for."""
-
-    def __init__(self, command, log, env, threads):
-        import ray
-
-        def work():
-            with open(log, 'ab') as out:
-                return subprocess.run(
-                    command, stdout=out, stderr=out, env={**os.environ, **env}, cwd=cwd
-                ).returncode
-
-        cwd = os.getcwd()
-        ray.init(ignore_reinit_error=True)
-        gpus = 1 if ray.cluster_resources().get('GPU') else 0
-        remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(work)
-        self.ray, self.task = ray, remote.remote()
-
-    def poll(self):
-        done, _ = self.ray.wait([self.task], timeout=0)
-        if not done:
-            return None
-        try:
-            return self.ray.get(self.task)
-        except self.ray.exceptions.RayError as error:
-            print(error, file=sys.stderr)
-            return 1
-
-    def terminate(self):
-        self.ray.cancel(self.task)  # interrupts the worker, which ends its process
-
-    def kill(self):
-        self.ray.cancel(self.task, force=True)
+    return shlex.join([*command, '--cfg-options', *stage.cfg_options])
 
 
 def check_launcher(args):
@@ -246,28 +175,23 @@ def devices():
     return [str(d) for d in range(torch.cuda.device_count())]
 
 
-def launch(args, tool, config, target, options, log, slot, lock):
-    """Start tools/train.py (target: work directory) or test.py (a checkpoint)."""
+def launch(args, tool, config, target, options, slot, lock):
+    """Start tools/train.py (target: a work directory) or test.py (a checkpoint)."""
+    work_dir = target if tool == 'train' else osp.dirname(target)
+    log = osp.join(work_dir, f'{tool}.log')
     env = {f'{name}_NUM_THREADS': str(args.threads) for name in THREADS}
-    if args.launcher == 'slurm':
-        env.update(
-            GPUS=os.environ.get('GPUS', '1'),
-            GPUS_PER_NODE=os.environ.get('GPUS_PER_NODE', '1'),
-            CPUS_PER_TASK=os.environ.get('CPUS_PER_TASK', str(args.threads)),
-        )
-        job = osp.basename(osp.dirname(log))
-        command = ['bash', osp.join(TOOLS, f'slurm_{tool}.sh'), args.partition, job]
-        command += [config, target, *options]
-    else:
-        command = [sys.executable, osp.join(TOOLS, f'{tool}.py'), config]
-        command += ['--work-dir', target] if tool == 'train' else [target]
-        command += options
+    command = [sys.executable, osp.join(TOOLS, f'{tool}.py'), config]
+    command += ['--work-dir', target] if tool == 'train' else [target]
     if args.launcher == 'ray':
-        return RayTask(command, osp.abspath(log), env, args.threads)
-    gpus = devices()
-    if args.launcher == 'local' and len(gpus) > 1:
-        env['CUDA_VISIBLE_DEVICES'] = gpus[slot % len(gpus)]
-    return LocalProcess(command, log, {**os.environ, **env}, (lock,))
+        return RayTask([*command, *options], log, env, args.threads)
+    if args.launcher == 'slurm':
+        command = ['bash', osp.join(TOOLS, f'slurm_{tool}.sh'), args.partition]
+        command += [osp.basename(work_dir), config, target]
+        needs = dict(GPUS=1, GPUS_PER_NODE=1, CPUS_PER_TASK=args.threads)
+        env.update({k: os.environ.get(k, str(v)) for k, v in needs.items()})
+    elif len(devices()) > 1:
+        env['CUDA_VISIBLE_DEVICES'] = devices()[slot % len(devices())]
+    return LocalProcess([*command, *options], log, {**os.environ, **env}, (lock,))
 
 
 @contextlib.contextmanager
@@ -280,7 +204,7 @@ def locked(work_dir):
     with open(osp.join(work_dir, '.lock'), 'w') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise RuntimeError(
                 f'{work_dir} is in use by another sweep.py, or by trainings that a '
                 'killed one has left: wait for them, or end them.'
@@ -292,198 +216,134 @@ class Sweeper:
     """Trains what is missing, and keeps the JSON lines up to date."""
 
     def __init__(self, args, sweep, trials, lock):
-        self.args, self.sweep, self.trials, self.lock = args, sweep, trials, lock
+        self.args, self.select, self.lock = args, sweep['select'], lock
+        self.baseline = sweep['baseline']
         self.chosen = choose(trials, args, sweep)
-        self.results = Results(sweep, trials)
+        self.results = SweepResults(sweep['results'], trials, self.select)
+        self.stages, self.labels, self.tests = {}, {}, {}
+        self.started, self.measured, self.done = {}, [], 0
         self.start = time.monotonic()
-        self.measured, self.done, self.stages = [], 0, {}
 
     def train(self):
         """Train all missing stages; returns the number of those that failed."""
         if self.args.rerun:
-            self.forget()
-        for trial in self.results.missing(self.chosen):
-            self.stages.update(
-                {s.work_dir: s for s in trial.stages if read_marker(s) is None}
-            )
-        self.results.update(self.chosen)
-        needs = {
-            key: stage.loads and stage.loads.work_dir
-            for key, stage in self.stages.items()
-        }
+            for stage in (s for trial in self.chosen for s in trial.stages):
+                shutil.rmtree(stage.work_dir, ignore_errors=True)
+            self.results.outdate(self.chosen)
+        self.collect()
+        missing = self.results.missing(self.chosen)
+        for trial in missing:
+            for stage in trial.stages:
+                if read_marker(stage) is None:
+                    self.stages[stage.work_dir] = stage
+                    label = f'{stage.name} of {trial.row}, seed {trial.seed}'
+                    self.labels.setdefault(stage.work_dir, label)
         print(
-            f'{len(self.chosen)} results, of which '
-            f'{len(self.results.missing(self.chosen))} are missing: '
-            f'{len(needs)} trainings, logs in {self.sweep["work_dir"]}/*/sweep.log',
+            f'{len(missing)} of {len(self.chosen)} results are missing: '
+            f'{len(self.stages)} trainings',
             flush=True,
         )
-        return len(
-            run_tasks(needs, self.start_stage, self.finish_stage, self.args.jobs)
-        )
+        needs = {k: s.loads and s.loads.work_dir for k, s in self.stages.items()}
+        return len(run_tasks(needs, self.start_stage, self.end_stage, self.args.jobs))
 
-    def forget(self):
-        """Delete what --rerun trains again."""
-        for trial in self.chosen:
-            for stage in trial.stages:
-                shutil.rmtree(stage.work_dir, ignore_errors=True)
-        self.results.drop(self.chosen)
+    def collect(self):
+        """Write the lines of trials whose stages are all over."""
+        for trial in self.results.missing(self.chosen):
+            markers = [read_marker(stage) for stage in trial.stages]
+            if None not in markers:
+                self.results.add(trial, line_of(trial, markers))
 
     def start_stage(self, key, slot):
+        """Start a training, or go on with it."""
         stage = self.stages[key]
         os.makedirs(key, exist_ok=True)
         step_back(stage)
-        options = ['--resume', *train_options(stage)]
-        log = osp.join(key, 'sweep.log')
+        self.started[key] = time.monotonic()
+        options = ['--resume', '--cfg-options', *stage.cfg_options]
         return launch(
-            self.args, 'train', stage.config, key, options, log, slot, self.lock
+            self.args, 'train', stage.config, key, options, slot=slot, lock=self.lock
         )
 
-    def finish_stage(self, key, code):
+    def end_stage(self, key, code):
+        """Read what a training has measured; returns whether there is something."""
         stage = self.stages[key]
         self.done += 1
-        count = f'[{self.done}/{len(self.stages)}] {osp.basename(key)}'
+        count = f'[{self.done}/{len(self.stages)}] {self.labels[key]}: '
         if code is None:
-            print(f'{count}: not started, {stage.loads.work_dir} has failed')
+            print(f'{count}not started, because {stage.loads.name} has failed')
             return False
         try:
             if code:
-                raise RuntimeError(f'exit status {code}')
+                raise ValueError(f'exit status {code}, {key}/train.log ends with')
             record = dict(measure(stage), versions=versions())
-        except (RuntimeError, ValueError) as error:
-            print(
-                f'{count}: FAILED, {error}\n{last_lines(key, "sweep.log")}', flush=True
-            )
+        except ValueError as error:
+            print(f'{count}FAILED, {error}\n{last_lines(key, "train")}', flush=True)
             return False
         write_whole(stage.marker, json.dumps(record))
-        self.results.update(self.chosen)
-        self.measured.append((stage.name, record['seconds']))
-        print(f'{count}: {self.summary(stage, record)}', flush=True)
+        self.collect()
+        self.measured.append((stage.name, time.monotonic() - self.started[key]))
+        print(f'{count}{self.progress(record)}', flush=True)
         return True
 
-    def summary(self, stage, record):
-        """The rest of a line of progress."""
-        metric = self.sweep['select']['metric']
+    def progress(self, record):
+        """The result of a training, the time, and the table in brief."""
+        metric = self.select['metric']
         value = record['metrics'].get(metric)
         text = f'{metric} ' + ('-' if value is None else f'{value:.1f}')
         waiting = [s.name for s in self.stages.values() if read_marker(s) is None]
         left = remaining_seconds(waiting, self.measured, self.args.jobs)
-        elapsed = duration(time.monotonic() - self.start)
-        text += f' | {elapsed} elapsed, about {duration(left)} left'
-        return text + self.results.so_far()
+        text += f' | {duration(time.monotonic() - self.start)} elapsed, '
+        text += f'{duration(left)} left'
+        results = self.results
+        best = best_row(results.lines, results.rows, self.select)
+        for row in filter(None, dict.fromkeys([best, self.baseline])):
+            own = values_of(results.lines, row, self.select['stage'], metric).values()
+            text += f' | {"best" if row == best else "baseline"} {row}: '
+            text += f'{mean_and_deviation(list(own))} ({len(own)})'
+        return text
 
     def test(self):
         """Test the best row of each run; returns the number of failed tests."""
-        missing = self.results.missing(self.trials)
+        missing = self.results.missing()
         if missing:
             print(f'Not tested: {len(missing)} results to choose by are missing.')
-            return 1
-        self.tests, select = {}, self.sweep['select']
+            return 0
         winners = self.results.winners()
         for trial in self.chosen:
             if trial.row in winners and 'test' not in self.results.line(trial):
-                stage = trial.stage(select['stage'])
+                stage = trial.stage(self.select['stage'])
                 self.tests.setdefault(stage.work_dir, []).append(trial)
-        print(f'{len(self.tests)} tests of {" ".join(winners)}', flush=True)
+        print(f'{len(self.tests)} tests to do, of {" ".join(winners)}', flush=True)
         needs = dict.fromkeys(self.tests)
-        return len(run_tasks(needs, self.start_test, self.finish_test, self.args.jobs))
+        return len(run_tasks(needs, self.start_test, self.end_test, self.args.jobs))
 
     def start_test(self, key, slot):
-        stage = self.tests[key][0].stage(self.sweep['select']['stage'])
+        """Start a test of the last checkpoint."""
+        stage = self.tests[key][0].stage(self.select['stage'])
         checkpoint = last_checkpoint(key)
         if checkpoint is None:
-            print(f'{key} has no checkpoint to test: train it again by --rerun.')
-            return SimpleNamespace(poll=lambda: 1)
-        metrics = osp.join(key, 'test_metrics.json')
-        options = ['--work-dir', key, '--out', metrics, '--out-item', 'metrics']
-        options += train_options(stage)
-        log = osp.join(key, 'test.log')
+            raise FileNotFoundError(
+                f'{key} has no checkpoint to test: train it again by --rerun.'
+            )
+        options = ['--work-dir', key, '--out', osp.join(key, TESTED), '--out-item']
+        options += ['metrics', '--cfg-options', *stage.cfg_options]
         return launch(
-            self.args, 'test', stage.config, checkpoint, options, log, slot, self.lock
+            self.args, 'test', stage.config, checkpoint, options, slot, self.lock
         )
 
-    def finish_test(self, key, code):
+    def end_test(self, key, code):
+        """Read what a test has measured; returns whether it succeeded."""
         if code:
-            print(
-                f'{key}: test FAILED, exit status {code}\n{last_lines(key, "test.log")}'
-            )
+            print(f'{key}: FAILED, exit status {code}\n{last_lines(key, "test")}')
             return False
-        metrics = json.loads(Path(key, 'test_metrics.json').read_text())
+        metrics = json.loads(Path(key, TESTED).read_text())
         numbers = {k: v for k, v in metrics.items() if isinstance(v, (int, float))}
-        for trial in self.tests[key]:
-            self.results.line(trial)['test'] = numbers
-        self.results.write()
+        self.results.add_test(self.tests[key], numbers)
         return True
 
 
-class Results:
-    """The JSON lines of a sweep."""
-
-    def __init__(self, sweep, trials):
-        self.sweep, self.trials = sweep, trials
-        self.lines = {(x['row'], x['seed']): x for x in read_lines(sweep['results'])}
-        self.rows = list(dict.fromkeys(trial.row for trial in trials))
-
-    def line(self, trial):
-        return self.lines.get((trial.row, trial.seed))
-
-    def missing(self, trials):
-        """The trials without a line, or with one of other config values."""
-        return [t for t in trials if (self.line(t) or {}).get('id') != t.id]
-
-    def stale(self):
-        return [t for t in self.missing(self.trials) if self.line(t)]
-
-    def drop(self, trials):
-        for trial in trials:
-            self.lines.pop((trial.row, trial.seed), None)
-        self.write()
-
-    def update(self, trials):
-        """Add the trials that are over."""
-        for trial in self.missing(trials):
-            markers = [read_marker(stage) for stage in trial.stages]
-            if None not in markers:
-                self.lines[trial.row, trial.seed] = line_of(trial, markers)
-                self.write()
-
-    def write(self):
-        """In the order of the rows; lines that the sweep no longer has come last."""
-        order = [(t.row, t.seed) for t in self.trials if self.line(t)]
-        order += [key for key in self.lines if key not in order]
-        write_lines(self.sweep['results'], [self.lines[key] for key in order])
-
-    def current(self):
-        """The lines that belong to the sweep."""
-        return [self.line(trial) for trial in self.trials if self.line(trial)]
-
-    def winners(self):
-        """The best row of each run, on the validation part."""
-        runs = {}
-        for trial in self.trials:
-            runs.setdefault(trial.run, []).append(trial.row)
-        best = (
-            best_row(self.current(), r, self.sweep['select']) for r in runs.values()
-        )
-        return [row for row in best if row]
-
-    def so_far(self):
-        """The best row and the baseline, in brief."""
-        select = self.sweep['select']
-        best = best_row(self.current(), self.rows, select)
-        text = ''
-        for row in dict.fromkeys([best, self.sweep['baseline']]):
-            if row:
-                values = values_of(
-                    self.current(), row, select['stage'], select['metric']
-                )
-                mean = mean_and_deviation(list(values.values()))
-                text += f' | {"best" if row == best else "baseline"} {row}: {mean}'
-                text += f' ({len(values)})'
-        return text
-
-
 def line_of(trial, markers):
-    """The JSON line of a trial: what was measured, and how to do it again."""
+    """What was measured in a trial, and how to do it again."""
     stages = {}
     for stage, marker in zip(trial.stages, markers):
         record = {key: value for key, value in marker.items() if key != 'versions'}
@@ -493,15 +353,7 @@ def line_of(trial, markers):
             overrides=stage.overrides,
             command=train_command(stage),
         )
-    return dict(
-        row=trial.row,
-        run=trial.run,
-        point=trial.point,
-        seed=trial.seed,
-        id=trial.id,
-        stages=stages,
-        versions=markers[-1]['versions'],
-    )
+    return dict(stages=stages, versions=markers[-1]['versions'])
 
 
 def versions():
@@ -511,10 +363,9 @@ def versions():
     return dict({m.__name__: str(m.__version__) for m in modules}, device=device)
 
 
-def last_lines(work_dir, name):
+def last_lines(work_dir, tool):
     """The end of a log, indented."""
-    path = Path(work_dir, name)
-    lines = path.read_text(errors='replace').splitlines() if path.exists() else []
+    lines = Path(work_dir, f'{tool}.log').read_text(errors='replace').splitlines()
     return '\n'.join(f'    {line}' for line in lines[-LAST_LINES:])
 
 
@@ -524,34 +375,35 @@ def duration(seconds):
 
 def report(args, sweep, trials):
     """Print the tables, and write them and the pictures beside the JSON lines."""
-    results, select = Results(sweep, trials), sweep['select']
-    lines, stem = results.current(), osp.splitext(sweep['results'])[0]
+    select, baseline = sweep['select'], sweep['baseline']
+    results = SweepResults(sweep['results'], trials, select)
+    lines, stem = results.lines, osp.splitext(sweep['results'])[0]
     if not lines:
         print(f'{sweep["results"]} has no results yet.')
         return
     stages = [stage.name for trial in trials for stage in trial.stages]
-    stages = list(dict.fromkeys([select['stage'], *stages]))
-    text = [head(args, sweep, trials, results)]
-    for stage in stages:
+    tables = []
+    for stage in dict.fromkeys([select['stage'], *stages]):
         rows = list(dict.fromkeys(t.row for t in trials if t.stage(stage)))
-        if any(stage in line['stages'] for line in lines):
-            table = sweep_table(lines, rows, stage, select, sweep['baseline'])
-            text.append(f'## Validation after {stage}\n\n{table}')
-    tested = [row for row in results.winners()
-              if values_of(lines, row, 'test', select['metric'])]  # fmt: skip
-    if tested:
-        base = sweep['baseline'] if sweep['baseline'] in tested else None
-        table = sweep_table(lines, tested, 'test', select, base)
-        text.append(f'## Test of the rows chosen by validation\n\n{table}')
-    write_whole(f'{stem}.md', '\n\n'.join(text) + '\n')
-    print('\n' + '\n\n'.join(text[1:]))
-    pictures = plot_sweep(lines, trials, select, stem, sweep['baseline'])
+        table = sweep_table(lines, rows, stage, select, baseline)
+        tables.append(f'## Validation after {stage}\n\n{table}')
+    rows = [row for row in results.winners()
+            if values_of(lines, row, 'test', select['metric'])]  # fmt: skip
+    if rows:
+        table = sweep_table(
+            lines, rows, 'test', select, baseline if baseline in rows else None
+        )
+        tables.append(f'## Test of the rows that validation chose\n\n{table}')
+    text = '\n\n'.join([head(args, sweep, trials, results), *tables])
+    write_whole(f'{stem}.md', text + '\n')
+    pictures = plot_sweep(lines, trials, select, stem, baseline)
+    print('\n' + '\n\n'.join(tables))
     print(f'\nWritten: {stem}.md {" ".join(pictures)}')
 
 
 def head(args, sweep, trials, results):
-    """What the table is, and how to do it again."""
-    tool = 'python tools/benchmarks/sweep.py ' + shlex.quote(args.sweep)
+    """What the tables are, and how to make them again."""
+    tool = f'python tools/benchmarks/sweep.py {shlex.quote(args.sweep)}'
     text = [
         f'# {osp.splitext(osp.basename(args.sweep))[0]}',
         f'Made by `{tool}`; a row again: `{tool} --only ROW --seeds SEED --rerun`.',
@@ -560,37 +412,38 @@ def head(args, sweep, trials, results):
     ]
     if sweep['baseline']:
         text[-1] += f' Differences are to `{sweep["baseline"]}`, paired by seed.'
-    if results.missing(trials):
+    missing = results.missing()
+    if missing:
+        old = sum(results.line(trial) is not None for trial in missing)
         text.append(
-            f'{len(results.missing(trials))} of {len(trials)} results are missing or '
-            f'older than a change of their configs ({len(results.stale())}).'
+            f'Incomplete: of {len(trials)} results, {len(missing) - old} are missing, '
+            f"and {old} are of other config values than today's."
         )
-    text += warnings(trials)
-    return '\n\n'.join(text)
+    return '\n\n'.join(text + warnings(sweep, trials))
 
 
-def warnings(trials):
-    """A sentence where rows would be chosen on test images."""
-    if any(s.validates_on_test for trial in trials for s in trial.stages):
-        return [
-            'The validation part is the test split here: do not choose settings by '
-            'this table, or override val_dataloader.'
-        ]
-    return []
+def warnings(sweep, trials):
+    """A sentence where rows would be chosen by test images."""
+    stages = [trial.stage(sweep['select']['stage']) for trial in trials]
+    if not any(stage.validates_on_test for stage in stages):
+        return []
+    return [
+        'The validation images are those of the test here: choose no settings by this '
+        'table, or override val_dataloader.'
+    ]
 
 
-def dry_run(sweep, trials, args):
+def dry_run(args, sweep, trials):
     """Print what would be trained."""
-    results = Results(sweep, trials)
-    seen = set()
+    results, seen = SweepResults(sweep['results'], trials, sweep['select']), set()
     for trial in choose(trials, args, sweep):
-        state = 'missing' if results.missing([trial]) else 'finished'
-        print(f'# {trial.row}, seed {trial.seed}: {state}')
-        for stage in trial.stages:
-            if stage.work_dir not in seen and state == 'missing':
-                done = '# finished: ' if read_marker(stage) else ''
-                print(done + train_command(stage))
-            seen.add(stage.work_dir)
+        missing = args.rerun or results.missing([trial])
+        print(f'# {trial.row}, seed {trial.seed}' + ('' if missing else ': finished'))
+        for stage in trial.stages if missing else ():
+            if stage.work_dir not in seen:
+                done = not args.rerun and read_marker(stage)
+                print(f'{"# finished: " if done else ""}{train_command(stage)}')
+                seen.add(stage.work_dir)
 
 
 def interrupt(*_):
@@ -602,13 +455,12 @@ def main(argv=None):
     args = parse_args(argv)
     sweep = load_sweep(args.sweep)
     trials = expand_sweep(sweep, load_config)
-    for sentence in warnings(trials):
+    for sentence in warnings(sweep, trials):
         print(f'Warning: {sentence}', file=sys.stderr)
     if args.dry_run or args.report_only:
-        dry_run(sweep, trials, args) if args.dry_run else report(args, sweep, trials)
+        (dry_run if args.dry_run else report)(args, sweep, trials)
         return 0
     check_launcher(args)
-    signal.signal(signal.SIGTERM, interrupt)
     with locked(sweep['work_dir']) as lock:
         sweeper = Sweeper(args, sweep, trials, lock)
         try:
@@ -625,7 +477,8 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         sys.exit(main())
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
         sys.exit(f'sweep.py: {error}')

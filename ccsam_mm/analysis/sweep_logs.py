@@ -1,0 +1,147 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""What a training of a sweep has measured, from the logs of all its attempts."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import List, Optional
+
+from mmengine.utils import mkdir_or_exist
+
+from ccsam_mm.engine.hooks.utils import last_checkpoint
+
+# What a line of a validation has beside its metrics.
+NO_METRICS = ('data_time', 'time', 'step')
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file such that it is the old or the new one, whatever happens.
+
+    Args:
+        path (str): The file.
+        text (str): Its content.
+
+    Examples:
+        >>> import tempfile
+        >>> from ccsam_mm.analysis.sweep_results import write_whole
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(f'{folder}/new/a.txt', 'text')
+        ...     open(f'{folder}/new/a.txt').read()
+        'text'
+    """
+    path = Path(path)
+    mkdir_or_exist(str(path.parent))
+    new = path.with_name(f'{path.name}.new')
+    with open(new, 'w', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+
+
+def read_marker(stage) -> Optional[dict]:
+    """Read what a finished stage has measured.
+
+    Args:
+        stage (SweepStage): The stage.
+
+    Returns:
+        dict, optional: What :func:`measure` returned, or None before the end.
+    """
+    marker = Path(stage.marker)
+    return json.loads(marker.read_text()) if marker.is_file() else None
+
+
+def measure(stage) -> dict:
+    """Read the last validation and loss from the logs of a finished training.
+
+    Args:
+        stage (SweepStage): The stage.
+
+    Returns:
+        dict: ``metrics``, ``train_loss`` and ``seconds``.
+    """
+    lines = _scalars(stage.work_dir)
+    if not lines:
+        raise ValueError(
+            f'{stage.work_dir} has no scalars.json: add '
+            f"dict(type='LocalVisBackend') to vis_backends of {stage.config}."
+        )
+    validation = _last_validation(lines)
+    checkpoint = last_checkpoint(stage.work_dir)
+    if validation is None or validation['step'] < _step(checkpoint):
+        raise ValueError(
+            f'{stage.work_dir} has no validation of {checkpoint}: let train_cfg of '
+            f'{stage.config} validate at the end.'
+        )
+    losses = [line['loss'] for line in lines if 'loss' in line]
+    return dict(
+        metrics={
+            key: value
+            for key, value in validation.items()
+            if key not in NO_METRICS and isinstance(value, (int, float))
+        },
+        train_loss=losses[-1] if losses else None,
+        seconds=round(_seconds(stage.work_dir), 1),
+    )
+
+
+def step_back(stage) -> None:
+    """Drop a last checkpoint that a kill has left without its validation.
+
+    Resuming from it would end at once, because no epoch is missing.
+
+    Args:
+        stage (SweepStage): The stage.
+    """
+    checkpoint = last_checkpoint(stage.work_dir)
+    if checkpoint is None or _step(checkpoint) != stage.last_step:
+        return
+    validation = _last_validation(_scalars(stage.work_dir))
+    if validation is not None and validation['step'] >= stage.last_step:
+        return
+    earlier = sorted(Path(stage.work_dir).glob('*_*.pth'), key=lambda p: _step(str(p)))
+    earlier = [path for path in earlier if 0 < _step(str(path)) < stage.last_step]
+    record = Path(stage.work_dir) / 'last_checkpoint'
+    if earlier:
+        write_whole(str(record), str(earlier[-1]))
+    else:
+        record.unlink()
+    os.remove(checkpoint)
+
+
+def _scalars(work_dir: str) -> List[dict]:
+    """What every attempt at a training has logged, in order."""
+    lines = []
+    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:  # A kill has cut the line.
+                continue
+    return lines
+
+
+def _last_validation(lines: List[dict]) -> Optional[dict]:
+    """Lines of a training name the iteration, those of a validation do not."""
+    return next((x for x in reversed(lines) if 'step' in x and 'iter' not in x), None)
+
+
+def _step(checkpoint: Optional[str]) -> int:
+    """The epoch or iteration in a checkpoint's name."""
+    found = re.search(r'_(\d+)\.pth$', checkpoint or '')
+    return int(found[1]) if found else 0
+
+
+def _seconds(work_dir: str) -> float:
+    """Time of all attempts, each from its folder's name to its last log entry."""
+    total = 0.0
+    for log in Path(work_dir).glob('*/*.log'):
+        try:
+            start = time.mktime(time.strptime(log.parent.name, '%Y%m%d_%H%M%S'))
+        except ValueError:
+            continue
+        total += max(0.0, log.stat().st_mtime - start)
+    return total
