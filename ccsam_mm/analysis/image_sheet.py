@@ -15,6 +15,8 @@ from .class_distribution import GROUP_COLORS
 
 # Pixels of an image on the sheet, and of the white lines between images.
 CELL, GAP = 96, 4
+# Pixels for the names of the classes and for the title.
+LEFT, TOP = 200, 40
 
 
 def sheet_classes(
@@ -94,10 +96,12 @@ def draw_image_sheet(
             image = _thumbnail(dataset[index], to_rgb)
             sheet[top : top + CELL, left : left + CELL] = image
 
-    height, width = sheet.shape[0] / 100, sheet.shape[1] / 100
-    figure = Figure(figsize=(width + 2.5, height + 0.5), layout='constrained')
+    # A pixel of the sheet is a pixel of the picture.
+    height, width = sheet.shape[0] + TOP, sheet.shape[1] + LEFT
+    figure = Figure(figsize=(width / 100, height / 100))
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    extent = (LEFT / width, 0, 1 - LEFT / width, 1 - TOP / height)
+    axes = figure.add_axes(extent)
     axes.imshow(sheet, interpolation='nearest')
     texts = [f'{str(names[c])[:24]}\n{class_counts[c]:,} images' for c in classes]
     axes.set_yticks([row * step + CELL / 2 for row in range(len(classes))], texts)
@@ -107,9 +111,9 @@ def draw_image_sheet(
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(title)
+    figure.text(0.5, 1 - TOP / 2 / height, title, ha='center', va='center')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100, bbox_inches='tight')
+    figure.savefig(path, dpi=100)
 
 
 def _evenly(items: np.ndarray, number: int) -> List[int]:
