@@ -1,6 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+import os.path as osp
 from typing import Dict, Optional
 
+import mmengine
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -21,6 +23,7 @@ from ccsam_mm.evaluation.open_set import (
 from ccsam_mm.evaluation.open_set.statistics_file import (
     THRESHOLDS_SUFFIX,
     beside_checkpoint,
+    file_hash,
 )
 
 from .training_statistics import TrainingSet, training_statistics
@@ -121,8 +124,15 @@ class OpenSetHook(Hook):
         metrics = [m for m in evaluator.metrics if isinstance(m, OpenSetMetric)]
         # The weights in training are those of no file, whatever it started from.
         checkpoint = None if is_about_to_train(runner) else runner._load_from
+        thresholds = None
+        if checkpoint is not None:
+            thresholds = beside_checkpoint(
+                checkpoint, THRESHOLDS_SUFFIX, runner.work_dir
+            )
         for metric in metrics:
-            _tell_threshold_file(metric, checkpoint, runner.work_dir)
+            _tell_threshold_file(metric, thresholds)
+        if any(metric.threshold == 'auto' for metric in metrics):
+            _warn_of_stale_thresholds(runner, thresholds, checkpoint)
         # OpenSetMetric takes 'msp' from the predictions.
         scores = {m.score_key: m.score for m in metrics if m.score_key != 'msp'}
         self._watch = None
@@ -140,20 +150,28 @@ class OpenSetHook(Hook):
         self._watch = PredictionWatch(model, score_writer(functions))
 
 
-def _tell_threshold_file(
-    metric: OpenSetMetric, checkpoint: Optional[str], work_dir: str
-) -> None:
+def _tell_threshold_file(metric: OpenSetMetric, path: Optional[str]) -> None:
     """Set the file for ``threshold='auto'``."""
-    if checkpoint is not None:
-        metric.threshold_file = beside_checkpoint(
-            checkpoint, THRESHOLDS_SUFFIX, work_dir
-        )
-    elif metric.threshold == 'auto':
+    metric.threshold_file = path
+    if path is None and metric.threshold == 'auto':
         raise ValueError(
             "threshold='auto' of OpenSetMetric is the one that was chosen for a "
             'checkpoint, but this model comes from none: test with tools/test.py '
             'CONFIG CHECKPOINT, or set `threshold` to a number, which validation '
             'during training always needs.'
+        )
+
+
+def _warn_of_stale_thresholds(runner: Runner, path: str, checkpoint: str) -> None:
+    """Notice a checkpoint that was written anew under the same name."""
+    if not osp.isfile(path):
+        return  # OpenSetMetric says how to make it
+    chosen_for = {entry.get('sha256') for entry in mmengine.load(path).values()}
+    if chosen_for != {file_hash(checkpoint)}:
+        runner.logger.warning(
+            f'The thresholds in {path} were chosen for another checkpoint of this '
+            'name: choose them anew with `python tools/analysis_tools/'
+            'choose_threshold.py CONFIG CHECKPOINT`.'
         )
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from .open_set_metric import OpenSetMetric
 from .shot_accuracy import ShotAccuracy
+from .threshold_chooser import ThresholdChooser
 
-__all__ = ['OpenSetMetric', 'ShotAccuracy']
+__all__ = ['OpenSetMetric', 'ShotAccuracy', 'ThresholdChooser']

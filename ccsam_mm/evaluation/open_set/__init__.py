@@ -16,6 +16,7 @@ from .score_function import (
 )
 from .score_key import open_set_score_key
 from .scores import energy, hybrid, max_logit, msp, proto_cosine, proto_euclidean
+from .threshold_choice import choose_threshold
 from .threshold_file import read_threshold
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     'OpenMax',
     'PredictionWatch',
     'auroc',
+    'choose_threshold',
     'collect_class_statistics',
     'energy',
     'fpr_at_tpr',

@@ -83,6 +83,25 @@ def model_key(model: nn.Module) -> str:
     return sha.hexdigest()
 
 
+def file_hash(path: str) -> Optional[str]:
+    """Hash a checkpoint file.
+
+    Args:
+        path (str): The file.
+
+    Returns:
+        str | None: A SHA-256 hash, or None where the file is not on this machine.
+    """
+    path = osp.expanduser(path)
+    if not osp.isfile(path):
+        return None
+    sha = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            sha.update(block)
+    return sha.hexdigest()
+
+
 def save_statistics(path: str, kept: KeptStatistics) -> None:
     """Write the file in one step, so that nobody reads half of it.
 

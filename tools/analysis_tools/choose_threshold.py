@@ -1,0 +1,162 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Choose the thresholds of OpenSetMetric on the validation images of a config.
+
+The test images are never looked at. What is chosen is written beside the checkpoint,
+as <checkpoint>.open_set.json with a picture for each score; threshold='auto' reads it.
+"""
+
+import argparse
+import os.path as osp
+import re
+import sys
+
+sys.path.append(osp.dirname(osp.dirname(osp.abspath(__file__))))
+
+from mmengine.dist import is_main_process
+from mmpretrain.registry import METRICS
+from tool_utils import (
+    add_common_args,
+    build_runner,
+    check_data,
+    leave_process_group,
+    load_config,
+    merge_cfg_options,
+    merge_common_args,
+    merge_dataloader_args,
+)
+
+from ccsam_mm.evaluation import OpenSetMetric
+from ccsam_mm.evaluation.open_set import open_set_score_key
+from ccsam_mm.evaluation.open_set.statistics_file import (
+    THRESHOLDS_SUFFIX,
+    beside_checkpoint,
+    file_hash,
+)
+from ccsam_mm.evaluation.open_set.threshold_choice import CRITERIA, write_thresholds
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config with an open set for validation')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--criterion',
+        choices=CRITERIA,
+        default=CRITERIA[0],
+        help='what the threshold is chosen for: the largest F-measure, the largest '
+        'difference between the accepted shares of knowns and unknowns, or 95 %% of '
+        'the knowns accepted; defaults to f_measure',
+    )
+    parser.add_argument('--work-dir', help='the directory to save logs')
+    add_common_args(parser)
+    return parser.parse_args()
+
+
+def merge_args(cfg, args):
+    """Merge CLI arguments to config, and let it choose instead of measure."""
+    merge_common_args(cfg, args)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    overrides = dict(pin_memory=False) if args.no_pin_memory else {}
+    merge_dataloader_args(cfg, ('val_dataloader',), {}, overrides)
+    merge_cfg_options(cfg, args)
+    check_validation_set(cfg, args.config)
+    path = beside_checkpoint(args.checkpoint, THRESHOLDS_SUFFIX, cfg.work_dir)
+    cfg.val_evaluator = [
+        dict(
+            type='ThresholdChooser',
+            criterion=args.criterion,
+            score=score,
+            picture=picture_path(path, key),
+            prefix=key,
+        )
+        for key, score in find_scores(cfg).items()
+    ]
+    if cfg.get('val_cfg') is None:
+        cfg.val_cfg = dict()
+    return cfg, path
+
+
+def check_validation_set(cfg, name):
+    """Refuse a config that has no images to choose on but those of the test."""
+    if cfg.get('val_dataloader') is None:
+        raise ValueError(
+            f'{name} has no `val_dataloader`, and a threshold must not be chosen on '
+            'the test images: set its dataset to `OpenSet(known=..., unknown=...)` of '
+            'other images.'
+        )
+    test = (cfg.get('test_dataloader') or {}).get('dataset')
+    if cfg.val_dataloader.dataset == test:
+        raise ValueError(
+            f'{name} has the same data set in `val_dataloader` and `test_dataloader`, '
+            'and a threshold must not be chosen on the test images: set '
+            '`val_dataloader.dataset` to other ones.'
+        )
+
+
+def find_scores(cfg):
+    """Scores of all OpenSetMetrics of validation and test by their keys."""
+    scores = {}
+    for name in ('val_evaluator', 'test_evaluator'):
+        evaluator = cfg.get(name) or []
+        for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
+            kind = metric.get('type')
+            kind = METRICS.get(kind) if isinstance(kind, str) else kind
+            if isinstance(kind, type) and issubclass(kind, OpenSetMetric):
+                score = metric.get('score', 'msp')
+                scores[open_set_score_key(score)] = score
+    if not scores:
+        raise ValueError(
+            'Neither `val_evaluator` nor `test_evaluator` has a threshold to choose: '
+            "add dict(type='OpenSetMetric', threshold='auto')."
+        )
+    return scores
+
+
+def picture_path(path, key):
+    name = re.sub(r'[^\w.-]+', '_', key).strip('_')
+    return f'{osp.splitext(path)[0]}_{name}.png'
+
+
+def show(entries, path):
+    """Print what was chosen."""
+    print(f'\n{"score":24}  threshold  F-measure  accepted: knowns  unknowns')
+    for key, entry in entries.items():
+        print(
+            f'{key:24}  {entry["threshold"]:9.4g}  {entry["f_measure"]:9.4f}'
+            f'  {entry["known_accepted"]:16.1%}  {entry["unknown_accepted"]:8.1%}'
+        )
+    everything = ', '.join(
+        key for key, entry in entries.items() if entry['accepts_all']
+    )
+    if everything:
+        print(
+            f'\nBy this criterion it is best to accept every image ({everything}): '
+            'rejecting costs more right answers than it finds unknown images.'
+        )
+    print(f'\nWritten to {path}, with pictures beside it.')
+
+
+def main():
+    args = parse_args()
+    cfg, path = merge_args(load_config(args.config), args)
+    check_data(cfg, ('val_dataloader',))
+    runner = build_runner(cfg)
+    metrics = runner.val()
+    if is_main_process():
+        origin = dict(checkpoint=args.checkpoint, sha256=file_hash(args.checkpoint))
+        entries = {}
+        for name, value in metrics.items():
+            key, _, item = name.rpartition('/')
+            entries.setdefault(key, {})[item] = value
+        entries = {key: {**entry, **origin} for key, entry in entries.items()}
+        write_thresholds(path, entries)
+        show(entries, path)
+    del runner
+    leave_process_group()
+
+
+if __name__ == '__main__':
+    main()
