@@ -133,6 +133,17 @@ def test_equals_loops(images, threshold):
         assert metrics['f_measure'] == metrics['f_floor']
 
 
+def test_measures_without_a_threshold():
+    # 40 knowns of the scores 40 to 1, every second one right, among 4 unknowns.
+    target, score = [0] * 40 + [-1] * 4, [*range(40, 0, -1), 30.5, 20.5, 2.5, 1.5]
+    metrics = OpenSetMetric.calculate([0, 1] * 22, target, score)
+    # 38 of 40 knowns are accepted at 3, and with them two of the unknowns.
+    assert metrics['fpr95'] == 0.5
+    # Knowns, and right ones, above each of the unknowns.
+    assert metrics['auroc'] == pytest.approx((10 + 20 + 38 + 39) / 160)
+    assert metrics['oscr'] == pytest.approx((5 + 10 + 19 + 20) / 160)
+
+
 PRED, TARGET = [0, 1, 1, 3, 0, 2], [0, 1, 2, 3, -1, -1]
 SCORE = [0.9, 0.5, 0.3, 0.6, 0.5, 0.2]
 
