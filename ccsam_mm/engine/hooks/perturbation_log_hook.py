@@ -23,11 +23,12 @@ class PerturbationLogHook(Hook):
     - ``relative_norm/many|medium|few``: :math:`\|\epsilon_c\| / \|w\|`;
     - ``class_gradient/many|medium|few``: :math:`\|g_c\|`;
     - ``gradient_factor/many|medium|few``: what it makes of Eq. 8,
-      :math:`\sqrt{\|w\| / (2 \|g_c\|)}` with the floor ``min_grad_norm``;
+      :math:`\sqrt{\|w\| / (2 \|g_c\|)}` with the floor ``min_grad_norm``, as a
+      geometric mean, since a fitted class may have any power of ten;
     - ``capped_classes``: the share of classes at ``max_relative_norm``, if that is set.
 
-    Eq. 8's other factor, :math:`(n_c - 1)^{-1/4}`, never changes and is logged once,
-    when the training starts. A fixed ``radius`` has no factors.
+    Eq. 8's other factor, :math:`(n_c - 1)^{-1/4}`, never changes and is logged once in
+    the same way, when the training starts. A fixed ``radius`` has no factors.
 
     The groups are those of :class:`ShotAccuracy`'s strict rule. A group without a class
     in the batch gets no new value, so the log repeats its last one. The clean and the
@@ -76,7 +77,7 @@ class PerturbationLogHook(Hook):
             self._interval = self.interval or default
             if runner.optim_wrapper.radius == 'characteristic':
                 means = _count_factors(counts.numpy(), self._groups)
-                runner.logger.info(f"Eq. 8's factor (n_c - 1)^(-1/4), means: {means}")
+                runner.logger.info(f"Eq. 8's factor (n_c - 1)^(-1/4): {means}")
 
     def after_train_iter(
         self,
@@ -108,12 +109,14 @@ class PerturbationLogHook(Hook):
 
 
 def _count_factors(counts: np.ndarray, groups: Dict[str, np.ndarray]) -> str:
-    """Write the mean factor of each group that has a class."""
+    """Write the factor of each group that has a class."""
     factors = np.maximum(counts - 1, 1) ** -0.25
-    means = {
-        name: factors[group].mean() for name, group in groups.items() if any(group)
-    }
-    return ', '.join(f'{name} {mean:.3f}' for name, mean in means.items())
+    present = {name: factors[group] for name, group in groups.items() if group.any()}
+    return ', '.join(f'{name} {_geometric_mean(f):.3f}' for name, f in present.items())
+
+
+def _geometric_mean(factors: np.ndarray) -> float:
+    return float(np.exp(np.log(factors).mean()))
 
 
 def _summary(
@@ -140,7 +143,7 @@ def _summary(
             scalars[f'class_gradient/{name}'] = float(norms[chosen].mean())
             chosen &= np.isfinite(factors)
             if wrapper.radius == 'characteristic' and chosen.any():
-                scalars[f'gradient_factor/{name}'] = float(factors[chosen].mean())
+                scalars[f'gradient_factor/{name}'] = _geometric_mean(factors[chosen])
     cap = wrapper.max_relative_norm
     if cap is not None and is_finite.any():
         # The product that made the cap, in the same precision: equality is exact.

@@ -3,6 +3,7 @@
 
 import json
 import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def recomputed(runner, perturb, cap, floor):
             scalars[f'class_gradient/{group}'] = sum(norms) / len(inside)
             mean = sum(min(length, cap or length) for length in lengths) / len(inside)
             scalars[f'relative_norm/{group}'] = mean
-            scalars[f'gradient_factor/{group}'] = sum(factors) / len(inside)
+            scalars[f'gradient_factor/{group}'] = statistics.geometric_mean(factors)
     if cap:
         capped = sum(length > cap for _, length, _ in values.values())
         scalars['capped_classes'] = capped / len(values)
@@ -165,8 +166,8 @@ def test_values(train, labels, perturb, cap, floor):
 def test_count_factors_are_logged_once(train):
     runner = train([0, 5] * 2, batch_size=2)
     (log,) = Path(runner.log_dir).glob('*.log')
-    # Means of 499 ** -.25 and 299 ** -.25, 59 ** -.25 and 99 ** -.25, 6 ** -.25 and 1.
-    means = 'means: many 0.226, medium 0.339, few 0.819\n'
+    # Square roots of 499 ** -.25 * 299 ** -.25, 59 ** -.25 * 99 ** -.25 and 6 ** -.25.
+    means = '(n_c - 1)^(-1/4): many 0.226, medium 0.338, few 0.799\n'
     assert log.read_text().count(means) == 1
 
 
