@@ -49,7 +49,7 @@ class LongTailed(ImageSubset):
             smaller set. Defaults to None, which takes the largest class of the
             wrapped data set.
         held_out (int): The number of images of every class that are kept out of
-            training. Defaults to 0.
+            training, which must leave all that the formula asks for. Defaults to 0.
         part (str): 'train' for the long-tailed part, 'held_out' for the images that
             ``held_out`` puts aside, with the ``class_counts`` of the training part.
             Defaults to 'train'.

@@ -62,6 +62,7 @@ val_dataloader = dict(
 )
 val_evaluator = dict(type='ShotAccuracy')
 
-# There is no validation split: the last epoch counts, none is selected.
+# There is no validation split: the last epoch counts, none is selected. To choose
+# settings, let `held_out` of LongTailed put a part of the training images aside.
 test_dataloader = val_dataloader
 test_evaluator = dict(type='ShotAccuracy', per_class=True)
