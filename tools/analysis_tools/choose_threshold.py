@@ -87,13 +87,30 @@ def check_validation_set(cfg, name):
             'the test images: set its dataset to `OpenSet(known=..., unknown=...)` of '
             'other images.'
         )
-    test = (cfg.get('test_dataloader') or {}).get('dataset')
-    if cfg.val_dataloader.dataset == test:
+    common = common_images(
+        cfg.val_dataloader.dataset, (cfg.get('test_dataloader') or {}).get('dataset')
+    )
+    if common:
         raise ValueError(
-            f'{name} has the same data set in `val_dataloader` and `test_dataloader`, '
+            f'{name} has the same {common} in `val_dataloader` and `test_dataloader`, '
             'and a threshold must not be chosen on the test images: set '
             '`val_dataloader.dataset` to other ones.'
         )
+
+
+def common_images(val, test):
+    """Name what is in both data sets, as far as their configs tell."""
+    if val == test:
+        return 'data set'
+    if test is None or not ('known' in val and 'known' in test):
+        return ''
+    if val.known == test.known:
+        return 'known images'
+    # OpenSet divides the unknown images into these two.
+    is_divided = {val.get('part'), test.get('part')} == {'val', 'test'}
+    if val.unknown == test.unknown and not is_divided:
+        return 'unknown images (other than part="val" and part="test")'
+    return ''
 
 
 def find_scores(cfg):

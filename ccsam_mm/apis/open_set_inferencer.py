@@ -1,0 +1,225 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import os.path as osp
+from typing import Callable, List, Optional, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
+from mmpretrain.apis import ImageClassificationInferencer
+from mmpretrain.registry import METRICS
+from mmpretrain.structures import DataSample
+
+from ccsam_mm.datasets.pipelines import find_pipeline
+from ccsam_mm.evaluation import OpenSetMetric
+from ccsam_mm.evaluation.open_set import (
+    ClassStatistics,
+    PredictionWatch,
+    needs_distances,
+    needs_prototypes,
+    open_set_score_key,
+    read_threshold,
+    score_function,
+    score_writer,
+)
+from ccsam_mm.evaluation.open_set.statistics_file import (
+    STATISTICS_SUFFIX,
+    THRESHOLDS_SUFFIX,
+    KeptStatistics,
+    beside_checkpoint,
+    load_statistics,
+    model_key,
+)
+
+
+class OpenSetInferencer(ImageClassificationInferencer):
+    """Classify images, and say of which ones the class is unknown.
+
+    It is MMPretrain's inferencer with a score and a threshold of ``OpenSetMetric``.
+    What scores with prototypes and ``threshold='auto'`` need is read beside the
+    checkpoint, where ``tools/analysis_tools/choose_threshold.py`` puts it.
+
+    Args:
+        model (BaseModel | str | Config): A model name or a path to the config file, or
+            a :obj:`BaseModel` object.
+        pretrained (str, optional): Path to the checkpoint. Defaults to True, the
+            checkpoint that the config or the model name tells, if any.
+        device (str, optional): Device to run inference. Defaults to None.
+        classes (Sequence[str], optional): Names of the known classes. Defaults to
+            None, which takes those in the checkpoint.
+        score (str | dict, optional): The score. Defaults to None, that of the first
+            ``OpenSetMetric`` in the config's ``test_evaluator``, or else 'msp'.
+        threshold (float | str, optional): The least score of a known class, 'auto',
+            or a JSON file of thresholds. Defaults to None, that of the config's
+            ``OpenSetMetric`` with the score, or else 'auto' (0.1 for 'msp').
+        **kwargs: Other keyword arguments of
+            :class:`mmpretrain.apis.ImageClassificationInferencer`.
+
+    Examples:
+        >>> from mmengine.config import Config
+        >>> from ccsam_mm.apis import OpenSetInferencer
+        >>> model = dict(
+        ...     type='ImageClassifier',
+        ...     backbone=dict(type='CIFARResNet', depth=8),
+        ...     neck=dict(type='GlobalAveragePooling'),
+        ...     head=dict(type='LinearClsHead', num_classes=2, in_channels=64))
+        >>> dataset = dict(type='DigitsLT', pipeline=[dict(type='PackInputs')])
+        >>> config = Config(dict(model=model, test_dataloader=dict(dataset=dataset)))
+        >>> inferencer = OpenSetInferencer(
+        ...     config, pretrained=False, classes=['cat', 'dog'], threshold=0.7)
+        >>> inferencer.score_key, inferencer.threshold
+        ('msp', 0.7)
+        >>> inferencer('photo.jpg')[0]['pred_class']  # doctest: +SKIP
+        'unknown'
+    """
+
+    def __init__(
+        self,
+        model: Union[BaseModel, str, Config],
+        pretrained: Union[bool, str] = True,
+        device: Union[str, torch.device, None] = None,
+        classes=None,
+        score: Union[str, dict, None] = None,
+        threshold: Union[float, str, None] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(model, pretrained, device, classes, **kwargs)
+        metric = _find_metric(self.config, score)
+        self.score = metric.score
+        self.score_key = metric.score_key
+        self._checkpoint = _checkpoint_of(self.config, pretrained)
+        self.threshold = self._read_threshold(
+            metric.threshold if threshold is None else threshold
+        )
+        self._watch = None
+        if self.score_key != 'msp':
+            functions = {
+                self.score_key: score_function(self.score, self._load_statistics())
+            }
+            self._watch = PredictionWatch(self.model, score_writer(functions))
+
+    def forward(self, inputs: Union[dict, tuple], **kwargs) -> List[DataSample]:
+        """Feed the inputs to the model, and score its predictions.
+
+        Args:
+            inputs (dict | tuple): A batch of images.
+            **kwargs: Other keyword arguments of the base class.
+
+        Returns:
+            List[DataSample]: The predictions with ``open_set_scores``.
+        """
+        if self._watch is not None:
+            self._watch.arm()
+        data_samples = super().forward(inputs, **kwargs)
+        if self._watch is None:
+            for data_sample in data_samples:
+                confidence = float(data_sample.pred_score.max())
+                data_sample.open_set_scores = {'msp': confidence}
+        return data_samples
+
+    def postprocess(
+        self,
+        preds: List[DataSample],
+        visualization: List[np.ndarray],
+        return_datasamples: bool = False,
+    ) -> List[Union[dict, DataSample]]:
+        """Turn the predictions into dicts.
+
+        Args:
+            preds (List[DataSample]): The predictions.
+            visualization (List[np.ndarray]): The drawn images.
+            return_datasamples (bool): Whether to return the predictions as they are.
+                Defaults to False.
+
+        Returns:
+            List[dict | DataSample]: What MMPretrain returns, with ``open_set_score``
+            and ``threshold``. Where the score is less than the threshold,
+            ``pred_class`` is 'unknown' and ``pred_label`` -1.
+        """
+        results = super().postprocess(preds, visualization, return_datasamples)
+        if return_datasamples:
+            return results
+        for result, data_sample in zip(results, preds):
+            result['open_set_score'] = data_sample.open_set_scores[self.score_key]
+            result['threshold'] = self.threshold
+            if result['open_set_score'] < self.threshold:
+                result.update(pred_label=-1, pred_class='unknown')
+            result.setdefault('pred_class', str(result['pred_label']))
+        return results
+
+    def _init_pipeline(self, cfg: Config) -> Callable:
+        """Find the pipeline also in wrapped data sets."""
+        pipeline = find_pipeline(cfg.test_dataloader.dataset)
+        inner = ConfigDict(test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+        return super()._init_pipeline(inner)
+
+    def _read_threshold(self, threshold: Union[float, str]) -> float:
+        if threshold == 'auto':
+            threshold = self._beside(THRESHOLDS_SUFFIX, "threshold='auto'")
+        if isinstance(threshold, str):
+            return read_threshold(threshold, self.score_key)
+        return float(threshold)
+
+    def _load_statistics(self) -> Optional[ClassStatistics]:
+        """Read what the score has to know of the training images."""
+        if not (needs_prototypes(self.score) or needs_distances(self.score)):
+            return None
+        path = self._beside(STATISTICS_SUFFIX, f'score={self.score!r}')
+        kept = load_statistics(path)
+        lacking = _what_lacks(kept, self.score, self.model)
+        if lacking:
+            raise ValueError(
+                f'score={self.score!r} needs {path}, the statistics of the training '
+                f'images, which {lacking}: make it with `python tools/analysis_tools/'
+                'choose_threshold.py CONFIG CHECKPOINT`, or use another `score`, like '
+                "'energy'."
+            )
+        device = next(self.model.parameters()).device
+        tensors = kept.statistics
+        return ClassStatistics(*(t if t is None else t.to(device) for t in tensors))
+
+    def _beside(self, suffix: str, what: str) -> str:
+        """Name a file that belongs to the checkpoint."""
+        if self._checkpoint is None:
+            raise ValueError(
+                f'{what} reads a file beside the checkpoint, but OpenSetInferencer got '
+                'none: set `pretrained` to the path of the checkpoint.'
+            )
+        name = osp.splitext(osp.basename(self.config.get('filename') or ''))[0]
+        work_dir = self.config.get('work_dir') or osp.join('work_dirs', name)
+        return beside_checkpoint(self._checkpoint, suffix, work_dir)
+
+
+def _find_metric(cfg: Config, score: Union[str, dict, None]) -> OpenSetMetric:
+    """The config's metric with the score, or the first one, or a new one."""
+    evaluator = cfg.get('test_evaluator') or []
+    for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
+        kind = metric['type']
+        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, OpenSetMetric):
+            built = METRICS.build(metric)
+            if score is None or built.score_key == open_set_score_key(score):
+                return built
+    score = 'msp' if score is None else score
+    options = {} if open_set_score_key(score) == 'msp' else dict(threshold='auto')
+    return OpenSetMetric(score=score, **options)
+
+
+def _what_lacks(
+    kept: Optional[KeptStatistics], score: Union[str, dict], model: BaseModel
+) -> str:
+    """Say why statistics can not be used, or nothing."""
+    if kept is None:
+        return 'is not there'
+    if kept.model_key != model_key(model):
+        return 'is that of other weights'
+    if needs_distances(score) and kept.statistics.distances is None:
+        return "was made without score='openmax' in the config"
+    return ''
+
+
+def _checkpoint_of(cfg: Config, pretrained: Union[bool, str]) -> Optional[str]:
+    """What was loaded, as far as it is known."""
+    if isinstance(pretrained, str):
+        return pretrained
+    return cfg.get('load_from') if pretrained is True else None
