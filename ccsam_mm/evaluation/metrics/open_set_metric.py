@@ -47,10 +47,11 @@ class OpenSetMetric(BaseMetric):
     the mean of these class accuracies over a group; ``top1``, without rejection.
 
     Args:
-        threshold (float | str): The least score of an accepted image; the name of a
-            JSON file of ``tools/analysis_tools/choose_threshold.py``; or 'auto' for
-            the file beside the tested checkpoint, which ``OpenSetHook`` finds. Chosen
-            on a validation split, never on the test images. Defaults to 0.1, OLTR's.
+        threshold (float | str, optional): The least score of an accepted image; the
+            name of a JSON file of ``tools/analysis_tools/choose_threshold.py``; or
+            'auto' for the file beside the tested checkpoint, which ``OpenSetHook``
+            finds. Chosen on a validation split, never on the test images. None leaves
+            out all that depends on a threshold. Defaults to 0.1, OLTR's.
         score (str | dict): The score, such as 'msp', the largest softmax probability,
             or ``dict(type='energy', temperature=2.0)``. All but 'msp' need
             ``OpenSetHook``, which lists them. Defaults to 'msp'.
@@ -86,7 +87,7 @@ class OpenSetMetric(BaseMetric):
 
     def __init__(
         self,
-        threshold: Union[float, str] = 0.1,
+        threshold: Union[float, str, None] = 0.1,
         score: Union[str, dict] = 'msp',
         curve: Union[bool, str] = False,
         shot_rule: str = 'strict',
@@ -97,10 +98,10 @@ class OpenSetMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         check_shot_rule(shot_rule, 'OpenSetMetric')
         is_number = isinstance(threshold, Real) and np.isfinite(threshold)
-        if not (is_number or isinstance(threshold, str)):
+        if not (threshold is None or is_number or isinstance(threshold, str)):
             raise ValueError(
                 f'threshold={threshold} is no finite number: set `threshold` of '
-                "OpenSetMetric to one, to 'auto' or to a file of thresholds."
+                "OpenSetMetric to one, to 'auto', to a file of thresholds or to None."
             )
         self.threshold = threshold
         self.score = score
@@ -162,7 +163,7 @@ class OpenSetMetric(BaseMetric):
         pred: Union[np.ndarray, Sequence[int]],
         target: Union[np.ndarray, Sequence[int]],
         score: Union[np.ndarray, Sequence[float]],
-        threshold: float = 0.1,
+        threshold: Optional[float] = 0.1,
         class_counts: Optional[Sequence[int]] = None,
         shot_rule: str = 'strict',
     ) -> dict[str, float]:
@@ -175,7 +176,8 @@ class OpenSetMetric(BaseMetric):
                 ``(N, )``, -1 for an image of an unknown class.
             score (np.ndarray | Sequence[float]): The scores with shape ``(N, )``,
                 higher for what seems known.
-            threshold (float): The least score of an accepted image. Defaults to 0.1.
+            threshold (float, optional): The least score of an accepted image. None
+                leaves out what depends on it. Defaults to 0.1.
             class_counts (Sequence[int], optional): The number of training images of
                 each class. Defaults to None, which leaves the groups out.
             shot_rule (str): 'strict' or 'inclusive'. Defaults to 'strict'.
@@ -185,21 +187,26 @@ class OpenSetMetric(BaseMetric):
         """
         pred, target, score = np.asarray(pred), np.asarray(target), np.asarray(score)
         curve = open_set_curve(pred, target, score)
+        metrics = dict(
+            f_accept_all=float(curve['f_measure'][-1]),
+            auroc=auroc(curve),
+            fpr95=fpr_at_tpr(curve, 0.95),
+            oscr=oscr(curve),
+            top1=100 * float(curve['ccr'][-1]),
+        )
+        if threshold is None:
+            return metrics
         chosen = np.flatnonzero(curve['threshold'] >= threshold)[-1]
         at = {key: float(values[chosen]) for key, values in curve.items()}
         metrics = dict(
             f_measure=at['f_measure'],
             f_measure_legacy=at['f_measure_legacy'],
             f_floor=at['f_floor'],
-            f_accept_all=float(curve['f_measure'][-1]),
-            auroc=auroc(curve),
-            fpr95=fpr_at_tpr(curve, 0.95),
-            oscr=oscr(curve),
+            **metrics,
             threshold=float(threshold),
             known_accepted=at['tpr'],
             unknown_accepted=at['fpr'],
             accuracy=100 * at['ccr'],
-            top1=100 * float(curve['ccr'][-1]),
         )
         if class_counts is not None:
             known, accepted = target >= 0, np.where(score >= threshold, pred, -1)
@@ -210,10 +217,10 @@ class OpenSetMetric(BaseMetric):
             metrics.update({name: groups[name] for name in names})
         return metrics
 
-    def _get_threshold(self) -> float:
+    def _get_threshold(self) -> Optional[float]:
         """Look the threshold up, at every evaluation anew."""
         if not isinstance(self.threshold, str):
-            return float(self.threshold)
+            return self.threshold
         path = self.threshold if self.threshold != 'auto' else self.threshold_file
         if path is None:
             raise ValueError(
@@ -267,6 +274,8 @@ class OpenSetMetric(BaseMetric):
         self, metrics: dict, score: np.ndarray, counts: Optional[list]
     ) -> None:
         """Notice a threshold that separates nothing, and groups left out."""
+        if self.threshold is None:
+            return
         shares = metrics['known_accepted'], metrics['unknown_accepted']
         if shares in ((0, 0), (1, 1)):
             effect = 'accepts every image' if shares[0] else 'rejects every image'

@@ -2,7 +2,7 @@
 """Pictures of a score on known and unknown images."""
 
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def plot_open_set(
     pred: Array,
     target: Array,
     score: Array,
-    threshold: float,
+    threshold: Optional[float],
     path: Union[str, Path],
     score_key: str = 'score',
 ) -> None:
@@ -25,7 +25,7 @@ def plot_open_set(
         target (np.ndarray | Sequence[int]): The true classes with shape ``(N, )``, -1
             for an image of an unknown class.
         score (np.ndarray | Sequence[float]): The scores with shape ``(N, )``.
-        threshold (float): The chosen threshold, which is marked.
+        threshold (float, optional): The chosen threshold, which is marked.
         path (str | Path): The picture to write.
         score_key (str): The name of the score. Defaults to 'score'.
     """
@@ -41,7 +41,7 @@ def plot_open_set(
     _plot_f_measures(axes[0], curve, threshold, score_key)
     _plot_rates(axes[1], curve, threshold)
     _plot_histograms(axes[2], pred, target, score, score_key)
-    for each in (axes[0], axes[2]):
+    for each in (axes[0], axes[2]) if threshold is not None else ():
         # A threshold beyond all scores is drawn at the border.
         mark = np.clip(threshold, score.min(), score.max())
         each.axvline(mark, color='black', linewidth=1, linestyle=':')
@@ -49,23 +49,28 @@ def plot_open_set(
     figure.savefig(path, dpi=120)
 
 
-def _plot_f_measures(axes, curve: dict, threshold: float, score_key: str) -> None:
+def _plot_f_measures(
+    axes, curve: dict, threshold: Optional[float], score_key: str
+) -> None:
     """F of both rules, and the floor, over the thresholds on the evaluated images."""
     finite = curve['threshold'][1:]
-    chosen = curve['f_measure'][curve['threshold'] >= threshold][-1]
     axes.plot(finite, curve['f_measure'][1:], label='F')
     axes.plot(finite, curve['f_floor'][1:], '--', label='its floor')
     axes.plot(finite, curve['f_measure_legacy'][1:], color='0.7', label='legacy rule')
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel(f'threshold on {score_key}')
     axes.set_ylabel('F-measure')
-    axes.set_title(f'F = {chosen:.3f} at the chosen threshold {threshold:.4g} (dotted)')
+    if threshold is not None:
+        f = curve['f_measure'][curve['threshold'] >= threshold][-1]
+        axes.set_title(f'F = {f:.3f} at the chosen threshold {threshold:.4g} (dotted)')
     axes.legend()
 
 
-def _plot_rates(axes, curve: dict, threshold: float) -> None:
+def _plot_rates(axes, curve: dict, threshold: Optional[float]) -> None:
     """What is accepted of the knowns over what is accepted of the unknowns."""
-    chosen = np.flatnonzero(curve['threshold'] >= threshold)[-1]
+    chosen = []
+    if threshold is not None:
+        chosen = [np.flatnonzero(curve['threshold'] >= threshold)[-1]]
     for key, name in (
         ('tpr', f'accepted knowns (AUROC {auroc(curve):.3f})'),
         ('ccr', f'accepted and right (OSCR {oscr(curve):.3f})'),
@@ -75,7 +80,7 @@ def _plot_rates(axes, curve: dict, threshold: float) -> None:
     axes.plot([0, 1], [0, 1], color='0.8', linewidth=1, zorder=0)
     axes.set_xlabel('share of accepted unknowns')
     axes.set_ylabel('share of knowns')
-    axes.set_title('all thresholds, the chosen one as dots')
+    axes.set_title('all thresholds' + (', the chosen one as dots' if chosen else ''))
     axes.legend(loc='lower right')
 
 

@@ -34,7 +34,7 @@ def write_open_set_report(
         target (np.ndarray | Sequence[int]): The true classes with shape ``(N, )``, -1
             for an image of an unknown class.
         score (np.ndarray | Sequence[float]): The scores with shape ``(N, )``.
-        metrics (dict): The results, with the ``threshold``.
+        metrics (dict): The results, with the ``threshold`` if there is one.
         score_key (str): The name of the score. Defaults to 'score'.
     """
     path = Path(path)
@@ -57,6 +57,5 @@ def write_open_set_report(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, allow_nan=False), encoding='utf-8')
-    plot_open_set(
-        pred, target, score, metrics['threshold'], path.with_suffix('.png'), score_key
-    )
+    threshold = metrics.get('threshold')
+    plot_open_set(pred, target, score, threshold, path.with_suffix('.png'), score_key)

@@ -272,7 +272,7 @@ def test_groups_need_class_counts(warnings, hub):
 def test_unusable_options():
     with pytest.raises(ValueError, match="'loose' is unknown: .* of OpenSetMetric"):
         OpenSetMetric(shot_rule='loose')
-    for bad in (math.nan, math.inf, None, [0.1]):
+    for bad in (math.nan, math.inf, [0.1]):
         with pytest.raises(ValueError, match='is no finite number: set `threshold`'):
             OpenSetMetric(threshold=bad)
     with pytest.raises(ValueError, match='names no score'):
@@ -299,6 +299,15 @@ def test_unusable_images():
     metric.process(None, diverged)
     with pytest.raises(ValueError, match='1 of 2 open-set scores are NaN'):
         metric.evaluate(2)
+
+
+def test_no_threshold_leaves_out_what_depends_on_it(tmp_path, warnings):
+    options = dict(class_counts=COUNTS, curve=str(tmp_path))
+    metrics = evaluate(OpenSetMetric(None, **options), PRED, TARGET, SCORE, key='msp')
+    with_one = evaluate(OpenSetMetric(0.5, **options), PRED, TARGET, SCORE, key='msp')
+    free = {f'openset/{k}' for k in ('f_accept_all', 'auroc', 'fpr95', 'oscr', 'top1')}
+    assert metrics == {key: with_one[key] for key in free}
+    assert not warnings
 
 
 def test_curve_goes_to_the_named_folder(tmp_path):
