@@ -4,7 +4,7 @@
 import re
 from pathlib import Path
 
-import mmengine
+import modelindex.load_model_index as modelindex
 import pytest
 import torch
 from fake_data import use_fake_data, write_all
@@ -171,11 +171,16 @@ def test_every_stage1_has_a_stage2():
 
 def test_model_index_lists_every_config_once():
     """MIM and MMPretrain's tools find configs through model-index.yml."""
-    index = mmengine.load(REPO / 'model-index.yml')
-    models = [
-        model
-        for metafile in index['Import']
-        for model in mmengine.load(REPO / metafile)['Models']
-    ]
-    assert sorted(model['Config'] for model in models) == CONFIGS
-    assert all(Path(m['Config']).stem == m['Name'] for m in models)
+    index = modelindex.load(str(REPO / 'model-index.yml'))
+    collections = {collection.name for collection in index.collections}
+    assert len(collections) == len(index.collections)
+    assert all((REPO / c.readme).is_file() for c in index.collections)
+    assert sorted(model.config for model in index.models) == CONFIGS
+    for model in index.models:
+        assert model.name == Path(model.config).stem
+        assert model.in_collection in collections
+        # `inference_model` reads the task, `mim search` goes through the metrics.
+        (result,) = model.results
+        assert result.task == 'Image Classification'
+        assert result.dataset == model.metadata.data['Training Data']
+        assert isinstance(result.metrics, dict)
