@@ -2,6 +2,8 @@
 """What a wheel contains and requires."""
 
 import email
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -23,13 +25,14 @@ def wheel(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp('wheel')
     source = tmp_path / 'source'
     source.mkdir()
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE'):
+    files = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml')
+    for name in files:
         shutil.copy(REPO / name, source)
     for name in ('ccsam_mm', 'configs', 'tools', 'requirements'):
         shutil.copytree(REPO / name, source / name)
     command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '-w', str(tmp_path)]
     # setuptools is here already where pip is told not to fetch it again.
-    if importable('setuptools') and importable('wheel'):
+    if importable('setuptools.command.bdist_wheel') or importable('wheel'):
         command.append('--no-build-isolation')
     subprocess.run([*command, str(source)], check=True, cwd=tmp_path)
     (path,) = tmp_path.glob('*.whl')
@@ -38,9 +41,10 @@ def wheel(tmp_path_factory):
 
 
 def importable(name):
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its package
+        return False
 
 
 def metadata(wheel):
@@ -60,8 +64,32 @@ def test_wheel_has_every_module_config_and_tool(wheel):
                 for p in (REPO / folder).glob(pattern)
             }
     assert wanted <= packed
-    assert 'ccsam_mm/.mim/tools/train.py' in packed
+    assert {
+        f'ccsam_mm/.mim/{n}' for n in ('tools/train.py', 'model-index.yml')
+    } <= packed
     assert not [name for name in packed if 'pycache' in name or name.startswith('test')]
+
+
+def test_models_are_known_by_name_from_a_wheel(wheel, tmp_path):
+    """MIM reads the same index there; nothing of the clone is in reach."""
+    wheel.extractall(tmp_path)
+    script = (
+        'import ccsam_mm, mmpretrain\n'
+        "names = mmpretrain.list_models('places_lt_r152_stage')\n"
+        "model = mmpretrain.get_model('digits_lt_r20_stage2')\n"
+        'print(ccsam_mm.__file__, *names, type(model).__name__)'
+    )
+    command = [sys.executable, '-c', script]
+    env = dict(os.environ, PYTHONPATH=str(tmp_path), OMP_NUM_THREADS='1')
+    log = subprocess.run(
+        command, check=True, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+    ).stdout
+    assert log.splitlines()[-1].split() == [
+        str(tmp_path / 'ccsam_mm/__init__.py'),
+        'places_lt_r152_stage1',
+        'places_lt_r152_stage2',
+        'DecoupledClassifier',
+    ]
 
 
 def test_stack_is_required_by_extras_only(wheel):
