@@ -65,6 +65,19 @@ runs = [
     ),
     _run('no_cap', _ccsam, grid={_strength: [0.03, 1.0], _cap: [None]}),
     _run('larger_cap', _ccsam, grid={_strength: [0.3], _cap: [0.3]}),
+    # Remedies inside the premise rho << ||w||, with and without the cap.
+    _run(
+        'warmup',
+        _ccsam,
+        {'+optim_wrapper.rho_warmup': 0.5},
+        {_strength: [0.1], _cap: [0.1, None]},
+    ),
+    _run(
+        'gradient_floor',
+        _ccsam,
+        {'+optim_wrapper.min_grad_norm': 1.0},
+        {_strength: [0.1], _cap: [0.1, None]},
+    ),
     _run(
         'mean_over_classes',
         _ccsam,
