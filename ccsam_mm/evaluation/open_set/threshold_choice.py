@@ -44,6 +44,8 @@ def choose_threshold(
         0.8
     """
     curve = open_set_curve(pred, target, score)
+    # Without the first threshold, infinity, which rejects all and is nothing for JSON.
+    curve = {key: values[1:] for key, values in curve.items()}
     if criterion == 'f_measure':
         chosen = curve['f_measure'].argmax()
     elif criterion == 'youden':
@@ -54,8 +56,6 @@ def choose_threshold(
         raise ValueError(
             f'criterion={criterion!r} is unknown: set it to one of {CRITERIA}.'
         )
-    # The first threshold is infinity, which rejects all: JSON can not write it.
-    chosen = max(int(chosen), 1)
     target = np.asarray(target)
     return dict(
         threshold=float(curve['threshold'][chosen]),
@@ -63,7 +63,7 @@ def choose_threshold(
         f_accept_all=float(curve['f_measure'][-1]),
         known_accepted=float(curve['tpr'][chosen]),
         unknown_accepted=float(curve['fpr'][chosen]),
-        accepts_all=chosen == len(curve['threshold']) - 1,
+        accepts_all=bool(chosen == len(curve['threshold']) - 1),
         criterion=criterion,
         num_known=int((target >= 0).sum()),
         num_unknown=int((target < 0).sum()),
@@ -79,7 +79,8 @@ def write_thresholds(path: str, entries: Dict[str, dict]) -> None:
             the scores.
     """
     os.makedirs(osp.dirname(path) or '.', exist_ok=True)
+    text = json.dumps(entries, indent=2, allow_nan=False)
     unfinished = f'{path}.{os.getpid()}.tmp'
     with open(unfinished, 'w', encoding='utf-8') as file:
-        json.dump(entries, file, indent=2, allow_nan=False)
+        file.write(text)
     os.replace(unfinished, path)
