@@ -3,9 +3,9 @@
 
 import torch
 from mmengine.config import Config
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import DATASETS, METRICS, MODELS
 
-import ccsam_mm  # noqa: F401
+from ccsam_mm.evaluation import OpenSetMetric
 
 KNOWN, UNKNOWN = list('01234567'), list('89')
 PIPELINE = [dict(type='Resize', scale=(8, 8)), dict(type='PackInputs')]
@@ -16,6 +16,16 @@ MODEL = dict(
     head=dict(type='LinearClsHead', num_classes=8, in_channels=64),
     data_preprocessor=dict(num_classes=8, mean=[78.0] * 3, std=[95.0] * 3),
 )
+SCORES = ['energy', dict(type='hybrid', temperature=2.0), 'openmax']
+
+
+@METRICS.register_module(name='RecordScores', force=True)
+class RecordScores(OpenSetMetric):
+    """Keeps what it is given."""
+
+    def compute_metrics(self, results):
+        self.recorded = results
+        return dict(images=len(results))
 
 
 def known(split, pipeline=PIPELINE, classes=KNOWN, **changes):
@@ -42,15 +52,16 @@ def loader(dataset, batch_size=50):
     )
 
 
-def metric(score, threshold=0.0, **changes):
-    """Config of a metric whose prefix is the name of the score."""
-    name = score if isinstance(score, str) else score['type']
-    changes = dict(dict(prefix=name), **changes)
-    return dict(type='OpenSetMetric', score=score, threshold=threshold, **changes)
-
-
-def config(work_dir, scores, threshold=0.0, **changes):
+def config(
+    work_dir, scores=SCORES, threshold=0.0, metric_type='OpenSetMetric', **changes
+):
     """Config of a test on the open set, with a validation on other images."""
+    names = [s if isinstance(s, str) else s['type'] for s in scores]
+
+    def metrics(threshold):
+        options = dict(type=metric_type, threshold=threshold)
+        return [dict(options, score=s, prefix=n) for s, n in zip(scores, names)]
+
     # A flip tells the pipeline of the training from that of the test.
     train = loader(known('train', [dict(type='RandomFlip', prob=1.0), *PIPELINE]))
     cfg = dict(
@@ -60,10 +71,10 @@ def config(work_dir, scores, threshold=0.0, **changes):
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
         val_dataloader=loader(open_set('val')),
         val_cfg=dict(),
-        val_evaluator=[metric(score) for score in scores],
+        val_evaluator=metrics(0.0),
         test_dataloader=loader(open_set('test')),
         test_cfg=dict(),
-        test_evaluator=[metric(score, threshold) for score in scores],
+        test_evaluator=metrics(threshold),
         custom_hooks=[dict(type='OpenSetHook')],
         custom_imports=dict(imports=['ccsam_mm']),
         default_scope='mmpretrain',
