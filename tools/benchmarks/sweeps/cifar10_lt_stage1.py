@@ -13,6 +13,7 @@ _imbsam['+optim_wrapper.tail_threshold'] = 100
 _focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
 _focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
 _balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
+_floor = {'+optim_wrapper.min_grad_norm': 1.0, 'optim_wrapper.max_relative_norm': None}
 _strength = 'stage1.optim_wrapper.rho_scale'
 _cap = 'stage1.optim_wrapper.max_relative_norm'
 _rho = 'stage1.+optim_wrapper.rho'
@@ -75,8 +76,8 @@ runs = [
     _run(
         'gradient_floor',
         _ccsam,
-        {'+optim_wrapper.min_grad_norm': 1.0},
-        {_strength: [0.1], _cap: [0.1, None]},
+        _floor,
+        {_strength: [0.03, 0.1, 0.3, 1.0]},
     ),
     _run(
         'mean_over_classes',

@@ -13,6 +13,7 @@ _imbsam['+optim_wrapper.tail_threshold'] = 100
 _focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
 _focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
 _balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
+_floor = {'+optim_wrapper.min_grad_norm': 1.0, 'optim_wrapper.max_relative_norm': None}
 _strength = 'stage1.optim_wrapper.rho_scale'
 _rho = 'stage1.+optim_wrapper.rho'
 
@@ -41,6 +42,7 @@ runs = [
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),
+    _run('gradient_floor', _ccsam, _floor, {_strength: [0.03, 0.1, 0.3, 1.0]}),
     _run(
         'last_block',
         _ccsam,
