@@ -54,15 +54,18 @@ def naive_stage2(weight, bias, z, labels, targets, share, args):
         if args['grad_norm'] == 'class':
             mates = [look[2] for look, other in zip(looks, labels) if other == label]
             norm = math.sqrt(sum(sum(g**2) for g in mates))
-        step = args['adv_step']
+        factor = math.log(max(COUNTS) / COUNTS[label] + 0.01) / 2
+        step, image_weight = args['adv_step'], share
         if args['step_rule'] == 'log_frequency':
-            step *= math.log(max(COUNTS) / COUNTS[label] + 0.01) / 2
+            step *= factor
+        if args['adv_image_weight'] == 'log_frequency':
+            image_weight *= factor
         moved = z[i] + step * grad / norm
         moved_loss, moved_grad, _ = image_loss(weight, bias, moved, targets[i])
         clean += (1 - share) * looks[i][0] / len(z)
-        adversarial += share * moved_loss / len(z)
+        adversarial += image_weight * moved_loss / len(z)
         weight_grad += (1 - share) * np.outer(looks[i][1], z[i]) / len(z)
-        weight_grad += share * np.outer(moved_grad, moved) / len(z)
+        weight_grad += image_weight * np.outer(moved_grad, moved) / len(z)
     return clean, adversarial, weight_grad
 
 
@@ -71,6 +74,7 @@ def naive_stage2(weight, bias, z, labels, targets, share, args):
     kind=st.sampled_from(['hard', 'soft', 'weighted', 'smooth']),
     grad_norm=st.sampled_from(['sample', 'class']),
     step_rule=st.sampled_from(['constant', 'log_frequency']),
+    adv_image_weight=st.sampled_from(['equal', 'log_frequency']),
     adv_step=st.floats(0.1, 10),
     max_adv_weight=st.floats(0, 1),
     epoch=st.integers(0, 9),
@@ -78,9 +82,17 @@ def naive_stage2(weight, bias, z, labels, targets, share, args):
     seed=st.integers(0, 10**6),
 )
 def test_losses_and_gradients_equal_naive_loop(
-    kind, grad_norm, step_rule, adv_step, max_adv_weight, epoch, batch, seed
+    kind,
+    grad_norm,
+    step_rule,
+    adv_image_weight,
+    adv_step,
+    max_adv_weight,
+    epoch,
+    batch,
+    seed,
 ):
-    """Oracle: NumPy formulas of one image at a time, float64, 1e-9 relative."""
+    """Oracle: NumPy formulas of one image at a time, float64, 1e-9 relative or so."""
     rng = np.random.default_rng(seed)
     z, weight, bias = (rng.normal(size=s) for s in ((batch, 5), (4, 5), 4))
     labels, class_weight = rng.integers(0, 4, size=batch), [0.2, 1.0, 2.0, 3.0]
@@ -98,6 +110,7 @@ def test_losses_and_gradients_equal_naive_loop(
         loss = dict(type='LabelSmoothLoss', label_smooth_val=0.25, mode='original')
 
     args = dict(adv_step=adv_step, step_rule=step_rule, grad_norm=grad_norm)
+    args['adv_image_weight'] = adv_image_weight
     head = AdversarialFeatureHead(
         4, 5, loss=loss, max_adv_weight=max_adv_weight, class_counts=COUNTS, **args
     ).double()
@@ -112,10 +125,12 @@ def test_losses_and_gradients_equal_naive_loop(
 
     share = min((epoch + 1) / 10, max_adv_weight)
     clean, adv, grad = naive_stage2(weight, bias, z, labels, targets, share, args)
+    # MMPretrain's losses round the weights of images to float32.
+    rel = 1e-9 if adv_image_weight == 'equal' else 1e-6
     assert losses['loss_clean'].item() == pytest.approx(clean, rel=1e-9)
-    assert losses['loss_adv'].item() == pytest.approx(adv, rel=1e-9)
+    assert losses['loss_adv'].item() == pytest.approx(adv, rel=rel)
     assert losses['adv_weight'].item() == pytest.approx(share)
-    np.testing.assert_allclose(head.fc.weight.grad, grad, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(head.fc.weight.grad, grad, rtol=10 * rel, atol=rel / 1e3)
     assert feats.grad is None
 
 
@@ -248,6 +263,7 @@ def test_class_counts_come_from_the_message_hub(hub):
         (dict(adv_step=float('nan')), 'model.head.adv_step'),
         (dict(step_rule='log'), "model.head.step_rule to 'constant' or"),
         (dict(grad_norm='batch'), "model.head.grad_norm to 'sample' or 'class'"),
+        (dict(adv_image_weight=2), "model.head.adv_image_weight to 'equal' or"),
         (dict(max_adv_weight=1.5), 'model.head.max_adv_weight to a number from 0 to 1'),
         (dict(class_counts=[3, 2]), 'class_counts has 2 entries.* 3 classes'),
         (dict(class_counts=[3, 0, 2]), r'class_counts\[1\] is 0'),

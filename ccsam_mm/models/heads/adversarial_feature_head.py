@@ -54,8 +54,12 @@ class AdversarialFeatureHead(LinearClsHead):
             checkpoint of this head (with ``reset_classifier=True``, too) is always
             loaded as it is. Defaults to False.
         class_counts (Sequence[int], optional): Training images per class, for
-            ``step_rule='log_frequency'``. If None, those of the training data set.
+            ``'log_frequency'``. If None, those of the training data set.
             Defaults to None.
+        adv_image_weight (str): Weights of the images in the adversarial loss:
+            ``'equal'``, or ``'log_frequency'`` as in the authors' code, where the
+            factor ``log(n_max / n_c + 0.01) / 2`` weighs the loss, too. Defaults to
+            ``'equal'``.
         **kwargs: Other arguments of :class:`mmpretrain.models.LinearClsHead`, such
             as ``loss``.
 
@@ -80,6 +84,7 @@ class AdversarialFeatureHead(LinearClsHead):
         max_adv_weight: float = 1.0,
         reset_classifier: bool = False,
         class_counts: Optional[Sequence[int]] = None,
+        adv_image_weight: str = 'equal',
         **kwargs,
     ):
         super().__init__(num_classes, in_channels, **kwargs)
@@ -94,9 +99,11 @@ class AdversarialFeatureHead(LinearClsHead):
             )
         _check_choice('step_rule', step_rule, ('constant', 'log_frequency'))
         _check_choice('grad_norm', grad_norm, ('sample', 'class'))
+        _check_choice('adv_image_weight', adv_image_weight, ('equal', 'log_frequency'))
         self.adv_step = adv_step
         self.step_rule = step_rule
         self.grad_norm = grad_norm
+        self.adv_image_weight = adv_image_weight
         self.max_adv_weight = max_adv_weight
         self.reset_classifier = reset_classifier
         self.class_counts = class_counts
@@ -135,11 +142,11 @@ class AdversarialFeatureHead(LinearClsHead):
             target = _stack_targets(data_samples).to(z.device)
             labels = target.argmax(dim=1) if target.ndim == 2 else target
             scores = self.fc(z.detach() + self._perturbation(grad, labels))
+            options = dict(avg_factor=len(scores), **kwargs)
+            if self.adv_image_weight == 'log_frequency':
+                options['weight'] = self._log_frequency(scores)[labels]
             adv_loss = functional_call(
-                self.loss_module,
-                buffers,
-                (scores, target),
-                dict(avg_factor=len(scores), **kwargs),
+                self.loss_module, buffers, (scores, target), options
             )
         weight = self._adv_weight()
         losses['loss_clean'] = (1 - weight) * clean_loss
@@ -157,9 +164,13 @@ class AdversarialFeatureHead(LinearClsHead):
         direction = _unit_per_group(precise, same_group).to(grad.dtype)
         if self.step_rule == 'constant':
             return self.adv_step * direction
-        counts = self._known_class_counts().to(grad)
-        steps = self.adv_step * torch.log(counts.max() / counts + 0.01) / 2
+        steps = self.adv_step * self._log_frequency(grad)
         return steps[labels, None] * direction
+
+    def _log_frequency(self, like: Tensor) -> Tensor:
+        """The authors' factor of each class, with shape ``(num_classes, )``."""
+        counts = self._known_class_counts().to(like)
+        return torch.log(counts.max() / counts + 0.01) / 2
 
     def _adv_weight(self) -> float:
         """Progress of the training, at most ``max_adv_weight``."""
@@ -177,7 +188,7 @@ class AdversarialFeatureHead(LinearClsHead):
         """Training images per class, from the argument or the training data set."""
         if self._counts is None:
             self._counts = training_class_counts(
-                "AdversarialFeatureHead with step_rule='log_frequency'",
+                "AdversarialFeatureHead with the rule 'log_frequency'",
                 'model.head.class_counts',
                 self.class_counts,
                 self.num_classes,
