@@ -118,7 +118,7 @@ def _check_dataset(dataset, key: str) -> None:
             _check_dataset(part, f'{key}.{i}')
     if not isinstance(dataset, dict):
         return
-    for inner in ('dataset', 'datasets', 'reference'):
+    for inner in ('dataset', 'datasets', 'reference', 'known', 'unknown'):
         _check_dataset(dataset.get(inner), f'{key}.{inner}')
     kind = dataset.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind

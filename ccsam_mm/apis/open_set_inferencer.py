@@ -153,8 +153,8 @@ class OpenSetInferencer(ImageClassificationInferencer):
         inner = ConfigDict(test_dataloader=dict(dataset=dict(pipeline=pipeline)))
         return super()._init_pipeline(inner)
 
-    def _read_threshold(self, threshold: Union[float, str]) -> float:
-        if threshold == 'auto':
+    def _read_threshold(self, threshold: Union[float, str, None]) -> float:
+        if threshold in ('auto', None):
             threshold = self._beside(THRESHOLDS_SUFFIX, "threshold='auto'")
         if isinstance(threshold, str):
             return read_threshold(threshold, self.score_key)

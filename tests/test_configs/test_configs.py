@@ -19,8 +19,15 @@ CONFIGS = sorted(
     if '_base_' not in path.parts
 )
 STAGE2 = [config for config in CONFIGS if '_stage2' in config]
+OPEN_SET = [
+    config
+    for config in CONFIGS
+    if config.startswith('configs/open_set/') and '_known_' not in config
+]
+TRAINED = [config for config in CONFIGS if config not in OPEN_SET]
 FOR_8_GPUS = re.compile('places_lt|imagenet_lt|inat2018')
 LEAF_LINES = 25
+PARTS = ('known', 'unknown')  # of an open set
 
 
 @pytest.fixture(scope='module')
@@ -70,12 +77,13 @@ def shrink(cfg):
         cfg.model.head.in_channels = features
         for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
             loader.batch_size = 16
-            for step in loader.dataset.pipeline:
-                step.update({k: 32 for k in ('scale', 'crop_size') if k in step})
+            for dataset in (loader.dataset, *map(loader.dataset.get, PARTS)):
+                for step in (dataset or {}).get('pipeline', ()):
+                    step.update({k: 32 for k in ('scale', 'crop_size') if k in step})
 
 
-def train_one_batch(config, fake_data, work_dirs):
-    """Run one training and one validation batch; return the runner."""
+def load_small(config, fake_data, work_dirs):
+    """Read a config for small networks and data."""
     path = REPO / config
     cfg = Config.fromfile(path)
     for part in cfg.values():
@@ -83,6 +91,12 @@ def train_one_batch(config, fake_data, work_dirs):
     shrink(cfg)
     cfg.work_dir = str(work_dirs / path.stem)
     cfg.experiment_name = f'{path.stem}_of_test'
+    return cfg
+
+
+def train_one_batch(config, fake_data, work_dirs):
+    """Run one training and one validation batch; return the runner."""
+    cfg = load_small(config, fake_data, work_dirs)
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, num_batch_per_epoch=1)
@@ -92,7 +106,7 @@ def train_one_batch(config, fake_data, work_dirs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('config', CONFIGS)
+@pytest.mark.parametrize('config', TRAINED)
 def test_builds_and_steps(config, fake_data, work_dirs, plain_dumps):
     if config in STAGE2:
         stage1 = stage1_of(config)
@@ -117,16 +131,42 @@ def test_builds_and_steps(config, fake_data, work_dirs, plain_dumps):
         assert not torch.equal(runner.model.head.fc.weight, loaded['head.fc.weight'])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('config', OPEN_SET)
+def test_measures_an_open_set(config, fake_data, work_dirs, plain_dumps):
+    """Images of both kinds, each score, and the classes of a training config."""
+    cfg = load_small(config, fake_data, work_dirs)
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0)
+        if loader.dataset.unknown.type == 'CIFAR100LT':
+            loader.dataset.unknown.indices = 50
+    for metric in cfg.test_evaluator:
+        # A threshold is chosen for a checkpoint, of which there is none.
+        metric.threshold = 0.0 if metric.threshold == 'auto' else metric.threshold
+    runner = Runner.from_cfg(cfg)
+    tested = runner.test()
+    for score in ('', '_max_logit', '_energy', '_proto_cosine', '_hybrid'):
+        assert 0 <= tested[f'openset{score}/auroc'] <= 1
+    labels = runner.test_dataloader.dataset.get_gt_labels()
+    num_classes = runner.model.head.num_classes
+    assert labels.min() == -1 and 0 < labels.max() < num_classes
+    counts = runner.test_dataloader.dataset.metainfo['class_counts']
+    assert len(counts) == num_classes == cfg.data_preprocessor.num_classes
+    training = runner.build_dataloader(cfg.train_dataloader).dataset
+    assert training.metainfo['class_counts'] == counts
+
+
 @pytest.mark.parametrize('config', CONFIGS)
 def test_leaf_says_what_it_is(config):
     """A short leaf with a command that runs it and a word on how it was checked."""
     lines = (REPO / config).read_text().splitlines()
     head = [line for line in lines if line.startswith('#')]
     assert len(lines) <= LEAF_LINES
-    command = f'#   python tools/train.py {config}'
+    tool, checkpoint = ('test', ' CHECKPOINT') if config in OPEN_SET else ('train', '')
+    command = f'#   python tools/{tool}.py {config}{checkpoint}'
     if FOR_8_GPUS.search(config):
-        assert f'#   bash tools/dist_train.sh {config} 8' in head
-        command += ' --auto-scale-lr'
+        assert f'#   bash tools/dist_{tool}.sh {config}{checkpoint} 8' in head
+        command += '' if config in OPEN_SET else ' --auto-scale-lr'
     assert command in head
     assert any(line.startswith('# Checked: ') for line in head)
 
@@ -153,7 +193,8 @@ def test_stages_and_baseline_share_data_and_network(config):
     prefix = re.match(r'.*_[rx]\d+_', Path(config).name)
     # The released setting has a network and augmentation of its own.
     if prefix and '_released' not in config:
-        plain = REPO / 'configs/baselines/ce' / f'{prefix.group()}ce.py'
+        folder = 'open_set' if 'open_set' in config else 'baselines/ce'
+        plain = REPO / 'configs' / folder / f'{prefix.group()}ce.py'
         others.append(Config.fromfile(plain))
         for key in ('param_scheduler', 'train_cfg'):
             assert others[1][key] == stage1[key]

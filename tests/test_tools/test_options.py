@@ -201,6 +201,8 @@ def test_missing_data_is_found_inside_wrappers(load_tool):
         (dict(type='LongTailed', dataset=data), 'dataset.dataset'),
         (dict(type='ConcatDataset', datasets=[data]), r'dataset\.datasets\.0'),
         (dict(type='RepeatDataset', dataset=outer), 'dataset.dataset.reference'),
+        (dict(type='OpenSet', known=outer, unknown={}), 'dataset.known.reference'),
+        (dict(type='OpenSet', known={}, unknown=[data]), r'dataset\.unknown\.0'),
     ):
         cfg = Config(dict(test_dataloader=dict(dataset=loader)))
         with pytest.raises(FileNotFoundError, match=f'{key}.data_root'):

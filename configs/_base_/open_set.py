@@ -1,0 +1,22 @@
+# What is measured where images of unknown classes (label -1) are among known ones. An
+# image with a score below the threshold counts as unknown. Thresholds are chosen on the
+# validation images, by which threshold='auto' is known:
+#   python tools/analysis_tools/choose_threshold.py CONFIG CHECKPOINT
+# threshold=None leaves out what depends on one.
+custom_hooks = [dict(type='OpenSetHook')]
+
+open_set_val_evaluator = [dict(type='OpenSetMetric', threshold=None)]
+
+# The first entry is the main one, `openset/...`, with a curve and a picture.
+open_set_test_evaluator = [
+    dict(type='OpenSetMetric', score='msp', threshold='auto', curve=True),
+    *(
+        dict(
+            type='OpenSetMetric',
+            score=score,
+            threshold='auto',
+            prefix=f'openset_{score}',
+        )
+        for score in ('max_logit', 'energy', 'proto_cosine', 'hybrid')
+    ),
+]

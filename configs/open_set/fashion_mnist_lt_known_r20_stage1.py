@@ -1,0 +1,9 @@
+# CC-SAM, stage 1, on eight known classes of Fashion-MNIST-LT (5900 .. 59), ResNet-20.
+#   python tools/train.py configs/open_set/fashion_mnist_lt_known_r20_stage1.py
+# Checked: builds and steps; not run at full length.
+_base_ = './fashion_mnist_lt_known_r20_ce.py'
+
+# The strength is that of configs/ccsam/fashion_mnist_lt_r20_stage1.py.
+optim_wrapper = dict(
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, max_relative_norm=0.1
+)
