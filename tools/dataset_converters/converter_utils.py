@@ -1,0 +1,287 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""What the converters share: from downloads to the folder that a config reads.
+
+A converter describes its benchmark and calls :func:`convert`. Folders are linked,
+archives unpacked, lists copied; what is there already stays as it is, so that a second
+run changes nothing.
+"""
+
+import argparse
+import filecmp
+import os
+import os.path as osp
+import sys
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+REPO = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+if osp.isdir(osp.join(REPO, 'ccsam_mm')):
+    # A clone works as it is, and is not mixed up with an installed version.
+    sys.path.insert(0, REPO)
+
+from file_placing import copy, link, unpack  # noqa: E402
+from split_checks import check_splits, verify_images  # noqa: E402
+
+# The lists of OLTR, and where they lie in what people download or clone.
+OLTR = (
+    'https://drive.google.com/drive/folders/1j7Nkfe6ZhzKFXePHdsseeeGI877Xu1yf (OLTR, '
+    'https://github.com/zhmiao/OpenLongTailRecognition-OLTR)'
+)
+LIST_FOLDERS = ('', 'data/', 'data_txt/')
+
+
+def list_places(name: str, *folders: str) -> Tuple[str, ...]:
+    """Name the places where a list, or what comes with it, may lie.
+
+    Args:
+        name (str): Its name.
+        *folders (str): What repositories call the folder of the benchmark.
+
+    Returns:
+        tuple[str, ...]: Paths below a download folder.
+    """
+    below = [f'{top}{folder}/{name}' for top in LIST_FOLDERS for folder in folders]
+    return (name, *below)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of images or a list that a data set needs.
+
+    Args:
+        what (str): What it is, for messages.
+        places (dict[str, Sequence[str]]): Names below the data root, the preferred
+            first, with where downloads have it: a path below a download folder, or
+            'ARCHIVE.tar:PREFIX' for what an archive has below a prefix.
+        download (str): Where to get it, for messages.
+        split (str): The only split that needs it, and may be absent; '' for all of
+            them. Defaults to ''.
+    """
+
+    what: str
+    places: Dict[str, Sequence[str]]
+    download: str
+    split: str = ''
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark, its parts, and the numbers that a complete one has.
+
+    Args:
+        name (str): The name.
+        dataset (type): The class of :mod:`ccsam_mm.datasets` that reads it.
+        data_root (str): The folder that the configs read.
+        parts (Sequence[Part]): What it needs.
+        expected (dict[str, str]): The right values of what
+            :func:`split_checks.check_splits` counts.
+    """
+
+    name: str
+    dataset: type
+    data_root: str
+    parts: Sequence[Part]
+    expected: Dict[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A target, and the folder, file or part of an archive that it is made of."""
+
+    target: str
+    source: str
+    prefix: Optional[str] = None
+
+    def describe(self, by_copy: bool) -> str:
+        """Say what the step does."""
+        if self.prefix is not None:
+            below = f" below '{self.prefix}'" if self.prefix else ''
+            return f"unpack '{self.source}'{below} to '{self.target}'"
+        verb = 'copy' if by_copy or osp.isfile(self.source) else 'link'
+        return f"{verb} '{self.source}' to '{self.target}'"
+
+    def run(self, by_copy: bool) -> None:
+        """Do it; a target appears when it is complete."""
+        os.makedirs(osp.dirname(self.target), exist_ok=True)
+        if self.prefix is not None:
+            unpack(self.source, self.prefix, self.target)
+        elif by_copy or osp.isfile(self.source):
+            copy(self.source, self.target)
+        else:
+            link(self.source, self.target)
+
+
+def convert(benchmark: Benchmark, doc: str, argv: Optional[List[str]] = None) -> int:
+    """Run a converter.
+
+    Args:
+        benchmark (Benchmark): What to convert.
+        doc (str): The explanation for ``--help``.
+        argv (list[str], optional): The command line. Defaults to None, that of the
+            process.
+
+    Returns:
+        int: The exit status, 0 if the data set is complete.
+    """
+    args = parse_args(benchmark, doc, argv)
+    try:
+        steps = plan(benchmark, args.sources, args.out)
+        for step in steps:
+            text = step.describe(args.copy)
+            print(f'would {text}' if args.dry_run else text, flush=True)
+            if not args.dry_run:
+                step.run(args.copy)
+        if steps and args.dry_run:
+            return 0
+        if not steps:
+            print(f"'{args.out}' has all of it already: nothing to change")
+        complete = check_splits(benchmark, args.out)
+        if args.verify:
+            complete = verify_images(benchmark, args.out, args.jobs) and complete
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0 if complete else 1
+
+
+def parse_args(benchmark: Benchmark, doc: str, argv: Optional[List[str]]):
+    """Parse the options of all converters."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'sources',
+        nargs='*',
+        metavar='DOWNLOADS',
+        help='folders with the unpacked images, the archives or the lists; '
+        'default: the folder of --out',
+    )
+    parser.add_argument(
+        '--out',
+        default=benchmark.data_root,
+        help=f'`data_root` of the data set; default: {benchmark.data_root}',
+    )
+    parser.add_argument(
+        '--copy',
+        action='store_true',
+        help='copy folders of images instead of linking them',
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='only say what would be done'
+    )
+    parser.add_argument(
+        '--verify',
+        action='store_true',
+        help='also open every image, and list the unreadable ones in unreadable.txt',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=os.cpu_count(),
+        help='number of processes of --verify; default: one for each CPU',
+    )
+    return parser.parse_args(argv)
+
+
+def plan(benchmark: Benchmark, sources: Sequence[str], out: str) -> List[Step]:
+    """Decide what has to be done.
+
+    Args:
+        benchmark (Benchmark): What to convert.
+        sources (Sequence[str]): The folders of the downloads.
+        out (str): The data root.
+
+    Returns:
+        list[Step]: One step for each part that is not in the data root yet.
+    """
+    for source in sources:
+        if not osp.isdir(source):
+            raise FileNotFoundError(
+                f"'{source}' is not a folder: give the folder that holds the downloads."
+            )
+    steps, missing = [], []
+    for part in benchmark.parts:
+        found = find(part, [*sources, out], out)
+        there = [name for name in part.places if osp.lexists(osp.join(out, name))]
+        if there:
+            check_there(osp.join(out, there[0]), found)
+        elif found is not None:
+            steps.append(found)
+        elif part.split:
+            print(f"no {part.what}: the split '{part.split}' is left out")
+        else:
+            missing.append(_missing(part, [*sources] or [out]))
+    if missing:
+        raise FileNotFoundError('\n'.join(missing))
+    return steps
+
+
+def find(part: Part, sources: Sequence[str], out: str) -> Optional[Step]:
+    """Find a part in the downloads, unpacked rather than in an archive.
+
+    Args:
+        part (Part): What to find.
+        sources (Sequence[str]): The folders to search, the first one first.
+        out (str): The data root.
+
+    Returns:
+        Step | None: The step that brings it to the data root, if it is found.
+    """
+    choices = [
+        (name, place) for name, places in part.places.items() for place in places
+    ]
+    # False before True: folders and files before archives.
+    for name, place in sorted(choices, key=lambda choice: ':' in choice[1]):
+        path, colon, prefix = place.partition(':')
+        for source in sources:
+            full = osp.join(source, path)
+            if osp.exists(full):
+                target = osp.join(out, name)
+                return Step(target, full, prefix if colon else None)
+    return None
+
+
+def check_there(target: str, found: Optional[Step]) -> None:
+    """Refuse a target that is broken, or that differs from what was found.
+
+    Args:
+        target (str): A folder or file of the data root.
+        found (Step, optional): What the downloads have for it.
+    """
+    if not osp.exists(target):
+        raise FileNotFoundError(
+            f"'{target}' is a link to '{os.readlink(target)}', which does not exist: "
+            'remove the link, and run the converter with the new place.'
+        )
+    if found is None or found.target != target or found.prefix is not None:
+        return
+    if osp.isfile(target) and not filecmp.cmp(target, found.source, shallow=False):
+        raise FileExistsError(
+            f"'{target}' is there already and differs from '{found.source}': remove "
+            'the wrong one of the two, for nothing is overwritten.'
+        )
+    if osp.islink(target) and not osp.samefile(target, found.source):
+        raise FileExistsError(
+            f"'{target}' is a link to '{os.readlink(target)}', not to "
+            f"'{found.source}': remove the link, or leave out that folder, for nothing "
+            'is overwritten.'
+        )
+
+
+def _missing(part: Part, sources: Sequence[str]) -> str:
+    """The sentence on a part that is nowhere."""
+    places: Tuple[str, ...] = sum(map(tuple, part.places.values()), ())
+    expected = ' or '.join(f"'{place.partition(':')[0]}'" for place in places)
+    have = [f"'{source}' has {_content(source)}" for source in sources]
+    return (
+        f'There are no {part.what}: {" and ".join(have)}, but none of {expected}; get '
+        f'them from {part.download}.'
+    )
+
+
+def _content(folder: str) -> str:
+    """The first names in a folder."""
+    names = sorted(os.listdir(folder)) if osp.isdir(folder) else []
+    names = [name for name in names if not name.startswith('.')]
+    more = ', ...' if len(names) > 4 else ''
+    return ', '.join(f"'{name}'" for name in names[:4]) + more or 'nothing'

@@ -1,0 +1,173 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Whether every split of a benchmark is complete, and every image readable."""
+
+import os
+import os.path as osp
+from functools import cache
+from multiprocessing import Pool
+from typing import Dict, List, Optional, Tuple
+
+from file_placing import track
+
+from ccsam_mm.analysis.comparison import align_table
+from ccsam_mm.datasets import LoadImageOrSkip
+from ccsam_mm.datasets.image_folders import missing_files
+from ccsam_mm.evaluation import shot_groups
+
+
+def check_splits(benchmark, out: str) -> bool:
+    """Load every split with the class that training uses, and compare the numbers.
+
+    Args:
+        benchmark (Benchmark): The benchmark and its right numbers.
+        out (str): The data root.
+
+    Returns:
+        bool: Whether all numbers are right and all images exist.
+    """
+    found, problems = {}, []
+    for split in benchmark.dataset.LISTS:
+        if not _has_split(benchmark, out, split):
+            found[f'{split} images'] = '-'
+            continue
+        try:
+            paths, counts = load_split(benchmark, out, split)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        found[f'{split} images'] = f'{len(paths):,}'
+        if split == 'train':
+            found.update(describe_counts(counts))
+        problems += _missing_images(split, paths)
+    rows, wrong = [[benchmark.name, 'found', 'expected']], []
+    for name, expected in benchmark.expected.items():
+        value = found.get(name, 'unreadable')
+        rows.append([name, value, expected])
+        # The split of unknown images may be absent: few configs need it.
+        if value not in (expected, '-', 'unreadable'):
+            wrong.append(f'{value} instead of {expected} ({name})')
+    if wrong:
+        problems.append(
+            f"The lists in '{out}' have {', '.join(wrong)}: replace them by the "
+            'complete ones.'
+        )
+    print(align_table(rows))
+    # What is wrong with the training list is wrong for every split.
+    for problem in dict.fromkeys(problems):
+        print(problem)
+    if not problems:
+        print(f"'{out}' is complete.")
+    return not problems
+
+
+def load_split(benchmark, out: str, split: str) -> Tuple[List[str], List[int]]:
+    """Read a split.
+
+    Args:
+        benchmark (Benchmark): The benchmark.
+        out (str): The data root.
+        split (str): The split.
+
+    Returns:
+        tuple[list[str], list[int]]: The paths of the images, and the number of training
+        images of each class.
+    """
+    dataset = benchmark.dataset(out, split=split, check_files=False, lazy_init=True)
+    paths = [info['img_path'] for info in dataset.load_data_list()]
+    return paths, dataset.metainfo['class_counts']
+
+
+def describe_counts(counts: List[int]) -> Dict[str, str]:
+    """Say what a long tail is known by.
+
+    Args:
+        counts (list[int]): The number of training images of each class.
+
+    Returns:
+        dict[str, str]: Number of classes, largest and smallest class, shot groups.
+    """
+    groups = [str(members.sum()) for members in shot_groups(counts).values()]
+    return {
+        'classes': f'{len(counts):,}',
+        'images per class': f'{max(counts)} .. {min(counts)}',
+        'many / medium / few classes': ' / '.join(groups),
+    }
+
+
+def verify_images(benchmark, out: str, jobs: int) -> bool:
+    """Open the images of all splits, and list the unreadable ones in a file.
+
+    Args:
+        benchmark (Benchmark): The benchmark.
+        out (str): The data root, where ``unreadable.txt`` is written.
+        jobs (int): The number of processes.
+
+    Returns:
+        bool: Whether all of them are readable.
+    """
+    splits = [s for s in benchmark.dataset.LISTS if _has_split(benchmark, out, s)]
+    paths = [p for s in splits for p in load_split(benchmark, out, s)[0]]
+    print(f'opening {len(paths):,} images in {jobs} processes', flush=True)
+    with Pool(jobs) as pool:
+        causes = pool.imap(why_unreadable, paths, chunksize=32)
+        causes = list(track(causes, len(paths)))
+    lines = [f'{path}: {cause}\n' for path, cause in zip(paths, causes) if cause]
+    report = osp.join(out, 'unreadable.txt')
+    partial = f'{report}.partial'
+    with open(partial, 'w', encoding='utf-8') as file:
+        file.writelines(lines)
+    os.replace(partial, report)
+    if lines:
+        print(
+            f"{len(lines):,} of {len(paths):,} images are unreadable, see '{report}': "
+            'unpack or download them again.'
+        )
+    else:
+        print(f'All {len(paths):,} images are readable.')
+    return not lines
+
+
+def why_unreadable(path: str) -> Optional[str]:
+    """Judge an image as training does.
+
+    Args:
+        path (str): The image.
+
+    Returns:
+        str | None: The cause, or None if it is readable.
+    """
+    try:
+        _loader()({'img_path': path})
+    except FileNotFoundError:
+        return 'the file does not exist'
+    except RuntimeError as error:
+        cause = error.__cause__ or error
+        return ' '.join(f'{cause}'.split()) or type(cause).__name__
+    return None
+
+
+@cache
+def _loader() -> LoadImageOrSkip:
+    """One loader for each process."""
+    return LoadImageOrSkip(max_unreadable=0)
+
+
+def _has_split(benchmark, out: str, split: str) -> bool:
+    """Whether the list of a split is there, and all that only this split needs."""
+    parts = [part.places for part in benchmark.parts if part.split == split]
+    return all(
+        any(osp.exists(osp.join(out, name)) for name in names)
+        for names in [benchmark.dataset.LISTS[split], *parts]
+    )
+
+
+def _missing_images(split: str, paths: List[str]) -> List[str]:
+    """The sentence on the images of a split that do not exist, if there are some."""
+    missing = missing_files(paths)
+    if not missing:
+        return []
+    return [
+        f'{len(missing):,} of the {len(paths):,} {split} images do not exist, the '
+        f"first of them '{paths[missing[0]]}': unpack their archive again, or correct "
+        'the link to their folder.'
+    ]
