@@ -62,4 +62,7 @@ class PlacesLT(ListDataset):
         scene = named or class_folder
         nested = f'{scene[:1]}/{scene.replace("-", "/")}'
         places = [f'{top}/{below}' for top in tops for below in (scene, nested)]
-        return [folder, *places, *tops] if named else [*places, folder, *tops]
+        # Only validation images may lie in one folder: the names of training images
+        # are unique in that of their scene alone.
+        flat = VAL_FOLDERS if tops == VAL_FOLDERS else ()
+        return [folder, *places, *flat] if named else [*places, folder, *flat]
