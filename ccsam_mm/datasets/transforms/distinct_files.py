@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """A count of files that all workers of a data loader share."""
 
-import zlib
+import hashlib
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ SLOTS = 1 << 18
 class DistinctFiles:
     """Counts different files over the workers and epochs of one process.
 
-    Each file sets one byte of a shared array, at the place of its check sum: nothing
+    Each file sets one byte of a shared array, at a place its path decides on: nothing
     needs a lock, and workers that start anew find what others have set. Two of n
     files share a place with probability n^2 / 2^19, so 100 files are rarely 99.
 
@@ -23,17 +23,23 @@ class DistinctFiles:
     def __init__(self) -> None:
         self._seen = torch.zeros(SLOTS, dtype=torch.uint8).share_memory_()
 
-    def add(self, path: str) -> int:
+    def __len__(self) -> int:
+        return int(self._seen.sum(dtype=torch.int64))
+
+    def add(self, path: str) -> bool:
         """Note a file.
 
         Args:
             path (str): Its path.
 
         Returns:
-            int: How many different ones were noted so far, with this one.
+            bool: Whether it is noted for the first time.
         """
-        self._seen[zlib.crc32(path.encode()) % SLOTS] = 1
-        return int(self._seen.sum(dtype=torch.int64))
+        digest = hashlib.blake2b(path.encode(), digest_size=8).digest()
+        slot = int.from_bytes(digest, 'little') % SLOTS
+        is_new = not self._seen[slot]
+        self._seen[slot] = 1
+        return is_new
 
     def __deepcopy__(self, memo: Any) -> 'DistinctFiles':
         return self

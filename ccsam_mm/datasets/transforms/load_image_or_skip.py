@@ -25,9 +25,9 @@ class LoadImageOrSkip(LoadImageFromFile):
     """Load an image; skip an unreadable one with a warning, up to a limit.
 
     A corrupt or truncated image gives None, for which data sets take another image
-    in training. The warning counts the different files of this process and its
-    workers, over all epochs; one file more than ``max_unreadable`` stops the
-    training. With 0 the first one stops, which is right for tests. A file that does
+    in training. There is one warning for each file, with the number of files so far
+    in this process and its workers, over all epochs; one file more than
+    ``max_unreadable`` stops the training. With 0 the first one stops, which is right for tests. A file that does
     not exist always stops: that is an error of the list.
 
     JPEG and PNG files without their end marker are verified with Pillow, because
@@ -127,8 +127,8 @@ class LoadImageOrSkip(LoadImageFromFile):
     def _count(self, path: str, error: Exception) -> None:
         """Warn of an unreadable file, and stop when there are too many."""
         cause = f'{error}'.strip() or type(error).__name__
-        count = self._unreadable.add(path)
-        if count > self.max_unreadable:
+        is_new = self._unreadable.add(path)
+        if len(self._unreadable) > self.max_unreadable:
             allowed = f'only {self.max_unreadable}' if self.max_unreadable else 'none'
             raise RuntimeError(
                 f"The image '{path}' is unreadable ({cause}), and {allowed} may be: "
@@ -136,12 +136,13 @@ class LoadImageOrSkip(LoadImageFromFile):
                 'tools/dataset_converters and replace them, or raise `max_unreadable` '
                 'of LoadImageOrSkip.'
             ) from error
-        print_log(
-            f"Skipped the unreadable image '{path}' ({cause}): {count} different ones "
-            f'so far, of at most {self.max_unreadable}.',
-            logger='current',
-            level=logging.WARNING,
-        )
+        if is_new:
+            print_log(
+                f"Skipped the unreadable image '{path}' ({cause}), number "
+                f'{len(self._unreadable)} of at most {self.max_unreadable}.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def __repr__(self) -> str:
         """Print the arguments.

@@ -1,0 +1,246 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Broken images on their own, in data sets, and in a training with workers."""
+
+import copy
+import re
+
+import cv2
+import numpy as np
+import pytest
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import TRANSFORMS
+from torch.utils.data import DataLoader
+
+from ccsam_mm.datasets import ImageNetLT, LoadImageOrSkip, LongTailed
+
+
+def encoded(suffix, size=(40, 50), seed=0):
+    """A smooth image: noise would hide what a decoder makes up."""
+    small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return cv2.imencode(suffix, cv2.resize(small, size[::-1]))[1].tobytes()
+
+
+@pytest.fixture
+def load(tmp_path):
+    def make(content, suffix='.jpg', max_unreadable=1, **kwargs):
+        (tmp_path / f'x{suffix}').write_bytes(content)
+        transform = LoadImageOrSkip(max_unreadable=max_unreadable, **kwargs)
+        return transform(dict(img_path=str(tmp_path / f'x{suffix}'), gt_label=1))
+
+    return make
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp', '.webp'])
+@pytest.mark.parametrize('kwargs', [{}, dict(to_float32=True, color_type='grayscale')])
+def test_a_sound_image_is_what_mmcv_loads(load, tmp_path, suffix, kwargs):
+    results = load(encoded(suffix), suffix, **kwargs)
+    expected = LoadImageFromFile(**kwargs)(dict(img_path=results['img_path']))
+    np.testing.assert_array_equal(results['img'], expected['img'])
+    assert results['img'].dtype == expected['img'].dtype
+    for key in ('img_shape', 'ori_shape'):
+        assert results[key] == expected[key] == (40, 50)
+    assert results['gt_label'] == 1
+
+
+@pytest.mark.parametrize('share', [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_a_truncated_image_is_skipped(load, suffix, share):
+    content = encoded(suffix, size=(200, 250))
+    assert load(content[: int(share * len(content))], suffix) is None
+
+
+@pytest.mark.parametrize('content', [b'', b'<html>404</html>', b'\xff\xd8\xff\xd9'])
+def test_no_image_is_skipped(load, content):
+    assert load(content) is None
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_bytes_behind_the_image_are_harmless(load, suffix):
+    content = encoded(suffix)
+    results = load(content + b'\0' * 7, suffix)
+    np.testing.assert_array_equal(results['img'], load(content, suffix)['img'])
+
+
+def test_an_image_in_memory_passes():
+    results = dict(img=np.zeros((2, 3, 3), dtype=np.uint8))
+    assert LoadImageOrSkip()(results) is results
+
+
+def test_a_missing_file_stops(tmp_path):
+    load = LoadImageOrSkip(max_unreadable=100)
+    with pytest.raises(FileNotFoundError, match="no image '.*gone.jpg': correct"):
+        load(dict(img_path=str(tmp_path / 'gone.jpg')))
+
+
+def broken_files(folder, number):
+    paths = [folder / f'{i}.jpg' for i in range(number)]
+    for path in paths:
+        path.write_bytes(encoded('.jpg')[:-100])
+    return [str(path) for path in paths]
+
+
+def test_different_files_count_to_the_limit(tmp_path, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'ccsam_mm.datasets.transforms.load_image_or_skip.print_log',
+        lambda message, **kwargs: messages.append(message),
+    )
+    load = LoadImageOrSkip(max_unreadable=2)
+    a, b, c = broken_files(tmp_path, 3)
+    for path in (a, a, b, a, b):
+        assert load(dict(img_path=path)) is None
+    for message, path, number in zip(messages, (a, b), (1, 2)):
+        assert message.startswith(f"Skipped the unreadable image '{path}' (")
+        assert message.endswith(f'), number {number} of at most 2.')
+    assert len(messages) == 2
+    with pytest.raises(RuntimeError, match=r'2.jpg. is unreadable \(.*only 2 may be'):
+        copy.deepcopy(load)(dict(img_path=c))
+
+
+def test_none_is_skipped_in_tests(tmp_path):
+    load = TRANSFORMS.build(dict(type='LoadImageOrSkip', max_unreadable=0))
+    assert repr(load).startswith('LoadImageOrSkip(max_unreadable=0, ')
+    with pytest.raises(RuntimeError, match='none may be: .*`--verify`') as error:
+        load(dict(img_path=broken_files(tmp_path, 1)[0]))
+    assert '\n' not in str(error.value)
+
+
+COUNTS = dict(a=12, b=6, c=3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images in a folder per class; the first of each class is truncated."""
+    lines = []
+    for label, (name, count) in enumerate(COUNTS.items()):
+        (tmp_path / 'train' / name).mkdir(parents=True)
+        for i in range(count):
+            content = encoded('.jpg', seed=100 * label + i)
+            path = tmp_path / 'train' / name / f'{i}.jpg'
+            path.write_bytes(content[:-100] if i == 0 else content)
+            lines.append(f'train/{name}/{i}.jpg {label}\n')
+    (tmp_path / 'ImageNet_LT_train.txt').write_text(''.join(lines))
+    return tmp_path
+
+
+def image_net(folder, **kwargs):
+    pipeline = [
+        dict(type='LoadImageOrSkip', max_unreadable=kwargs.pop('max_unreadable', 3)),
+        dict(type='Resize', scale=(16, 16)),
+        dict(type='PackInputs'),
+    ]
+    return dict(
+        type='ImageNetLT',
+        data_root=str(folder),
+        classes=list(COUNTS),
+        pipeline=pipeline,
+        **kwargs,
+    )
+
+
+def label_of(item):
+    return int(item['data_samples'].gt_label)
+
+
+def test_replacement_is_of_the_same_class(folder):
+    """Else the balance that a sampler makes would be lost."""
+    config = image_net(folder)
+    config.pop('type')
+    dataset = LongTailed(ImageNetLT(**config), imbalance_ratio=None)
+    np.random.seed(0)
+    firsts = np.cumsum([0, *COUNTS.values()])[:-1]
+    for label, first in enumerate(firsts):
+        labels = [label_of(dataset[int(first)]) for _ in range(20)]
+        # The one unreadable image may be drawn again, and then any other one is.
+        assert np.mean(np.equal(labels, label)) > 0.5
+    whole = [label_of(dataset[int(first) + 1]) for first in firsts]
+    assert whole == [0, 1, 2]
+
+
+def test_one_unreadable_image_of_a_class_is_replaced_by_another_class(folder):
+    for i in (1, 2):
+        (folder / 'train' / 'c' / f'{i}.jpg').write_bytes(b'')
+    config = image_net(folder, max_unreadable=5)
+    config.pop('type')
+    dataset = ImageNetLT(**config)
+    labels = {label_of(dataset[len(dataset) - 1]) for _ in range(10)}
+    assert labels and labels <= {0, 1}
+
+
+def test_test_mode_stops(folder):
+    config = image_net(folder, test_mode=True, max_unreadable=0)
+    config.pop('type')
+    dataset = ImageNetLT(**config)
+    with pytest.raises(RuntimeError, match="a/0.jpg' is unreadable"):
+        dataset[0]
+
+
+@pytest.mark.slow
+def test_workers_of_all_epochs_share_the_count(folder):
+    """MMPretrain's own data set; each epoch has new workers."""
+    pipeline = [LoadImageOrSkip(max_unreadable=3), dict(type='PackInputs')]
+    dataset = CustomDataset(data_root=str(folder / 'train'), pipeline=pipeline)
+    loader = DataLoader(dataset, 7, num_workers=2, collate_fn=list)
+    for _ in range(3):
+        assert sum(len(batch) for batch in loader) == len(dataset)
+    (folder / 'train' / 'a' / '5.jpg').write_bytes(b'')
+    with pytest.raises(RuntimeError, match="(?s)/a/[05].jpg' is unreadable .*only 3"):
+        list(loader)
+
+
+def runner(folder, work_dir, max_unreadable, sampler, persistent):
+    return Runner.from_cfg(
+        Config(
+            dict(
+                model=dict(
+                    type='ImageClassifier',
+                    backbone=dict(type='CIFARResNet', depth=8, base_channels=4),
+                    neck=dict(type='GlobalAveragePooling'),
+                    head=dict(type='LinearClsHead', num_classes=3, in_channels=16),
+                ),
+                work_dir=str(work_dir),
+                train_dataloader=dict(
+                    batch_size=7,
+                    num_workers=2,
+                    persistent_workers=persistent,
+                    worker_init_fn=dict(type='epoch_worker_init_fn'),
+                    dataset=image_net(folder, max_unreadable=max_unreadable),
+                    sampler=sampler,
+                ),
+                train_cfg=dict(by_epoch=True, max_epochs=2),
+                optim_wrapper=dict(
+                    type='CCSAMOptimWrapper',
+                    optimizer=dict(type='SGD', lr=0.1),
+                    perturb='head',
+                ),
+                default_scope='mmpretrain',
+                default_hooks=dict(checkpoint=None),
+                custom_hooks=[dict(type='ClassCountsHook')],
+                experiment_name=f'{work_dir.name}',
+            )
+        )
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'sampler, persistent',
+    [
+        (dict(type='DefaultSampler', shuffle=True), False),
+        (dict(type='ClassBalancedSampler', seed=0), True),
+    ],
+)
+def test_a_training_goes_on_up_to_the_limit(folder, tmp_path, sampler, persistent):
+    trained = runner(folder, tmp_path / 'enough', 3, sampler, persistent)
+    trained.train()
+    assert trained.iter == 6 and trained.epoch == 2
+    log = next((tmp_path / 'enough').rglob('*.log')).read_text()
+    warned = re.findall(r"Skipped the unreadable image '.*/(\w/\d+).jpg'", log)
+    assert sorted(warned) == ['a/0', 'b/0', 'c/0']
+
+    stopped = runner(folder, tmp_path / 'too_few', 2, sampler, persistent)
+    with pytest.raises(RuntimeError, match='only 2 may be: list all such files'):
+        stopped.train()
