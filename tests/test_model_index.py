@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 import torch
@@ -98,6 +99,21 @@ def test_named_model_with_the_class_names_of_its_checkpoint(checkpoint, nine):
     result = inference_model(model, nine)
     assert result['pred_class'] == names[result['pred_label']]
     assert name in list_models('digits_lt_*', task='Image Classification')
+
+
+def test_cifar_models_take_arrays_in_rgb(tmp_path):
+    """The data set holds RGB images, while the inferencer reads files as BGR."""
+    model = get_model('cifar10_lt_ir100_r32_stage1')
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / 'rgb.png'), image[..., ::-1])
+    read = mmcv.imread(str(tmp_path / 'rgb.png'), channel_order='rgb')
+    result = inference_model(model, read)
+    batch = dict(inputs=[torch.from_numpy(image).permute(2, 0, 1)], data_samples=None)
+    with torch.no_grad():
+        (sample,) = model.test_step(batch)
+    np.testing.assert_allclose(result['pred_scores'], sample.pred_score, rtol=1e-5)
+    of_file = inference_model(model, str(tmp_path / 'rgb.png'))['pred_scores']
+    assert abs(of_file - result['pred_scores']).max() > 1e-4
 
 
 @pytest.mark.slow
