@@ -4,6 +4,7 @@
 import dataclasses
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from official_layouts import (
     write_mini,
 )
 
-TOOLS = Path(__file__).parents[2] / 'tools/dataset_converters'
+REPO = Path(__file__).parents[2]
+TOOLS = REPO / 'tools/dataset_converters'
 NAMES = ('imagenet_lt', 'places_lt', 'inaturalist2018')
 
 
@@ -115,6 +117,20 @@ def test_expected_numbers_are_the_published_ones(benchmark_of, name):
     for split, number in OTHERS[name].items():
         number *= 1 if split == 'open' else sum(groups)
         assert expected[f'{split} images'] == f'{number:,}'
+
+
+def test_documentation_tells_the_numbers_and_places(benchmark_of):
+    text = (REPO / 'docs/datasets.md').read_text()
+    for path in re.findall(r'(?:tools|configs)/[\w/]+(?:\.\w+)?', text):
+        assert (REPO / path).exists(), path
+    for name in NAMES:
+        benchmark = benchmark_of(name)
+        line = re.search(rf'\| {benchmark.name} \|(.*)', text)[1]
+        for what, number in benchmark.expected.items():
+            # The number of classes is the sum of the groups.
+            assert number in line or what == 'classes'
+        folders = [n for part in benchmark.parts for n in part.places if '.' not in n]
+        assert folders and all(folder in text for folder in folders)
 
 
 @pytest.mark.slow
