@@ -8,7 +8,7 @@ def run_tasks(
     start: Callable,
     finish: Callable,
     jobs: int = 1,
-    poll: float = 0.2,
+    poll: float = 0.05,
 ) -> List[str]:
     """Run tasks side by side, each after the one that it needs.
 
@@ -20,7 +20,7 @@ def run_tasks(
         finish (Callable): Called with a task and its exit status (None where the task
             that it needs has failed); returns whether the task succeeded.
         jobs (int): The number of slots. Defaults to 1.
-        poll (float): Seconds between two looks. Defaults to 0.2.
+        poll (float): Seconds between two looks. Defaults to 0.05.
 
     Returns:
         list[str]: The tasks that failed.
@@ -44,7 +44,7 @@ def run_tasks(
                 del waiting[task]
                 finish(task, None)
                 failed.append(task)
-            for task, slot in _ready(waiting, running, jobs):
+            for task, slot in _ready(waiting, running, failed, jobs):
                 del waiting[task]
                 running[task] = (slot, start(task, slot))
             over = {t: p.poll() for t, (_, p) in running.items()}
@@ -61,12 +61,12 @@ def run_tasks(
     return failed
 
 
-def _ready(waiting: dict, running: dict, jobs: int) -> List[Tuple[str, int]]:
+def _ready(waiting, running, failed, jobs) -> List[Tuple[str, int]]:
     """The tasks to start now, each with a free slot."""
     taken = [slot for slot, _ in running.values()]
     free = [slot for slot in range(jobs) if slot not in taken]
-    open_ends = [*waiting, *running]
-    ready = [task for task, need in waiting.items() if need not in open_ends]
+    blocked = [*waiting, *running, *failed]
+    ready = [task for task, need in waiting.items() if need not in blocked]
     return list(zip(ready, free))
 
 

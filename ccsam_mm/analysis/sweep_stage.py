@@ -76,7 +76,7 @@ def option_text(value) -> str:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     try:
         options = parser.parse_args(['--cfg-options', f'key={text}']).cfg_options
-    except AssertionError:  # of unbalanced brackets
+    except (AssertionError, RecursionError):  # of unbalanced brackets
         options = {}
     if repr(options.get('key')) != repr(value):
         raise ValueError(
