@@ -1,0 +1,130 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import json
+
+import cv2
+import numpy as np
+import open_digits
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmpretrain.registry import DATASETS
+from torch.utils.data import DataLoader
+
+from ccsam_mm.apis import OpenSetInferencer
+from ccsam_mm.evaluation.open_set import (
+    collect_class_statistics,
+    open_set_score_key,
+    score_function,
+)
+from ccsam_mm.evaluation.open_set.statistics_file import (
+    KeptStatistics,
+    model_key,
+    save_statistics,
+)
+
+SCORES = ['msp', dict(type='energy', temperature=2.0), 'hybrid', 'openmax']
+
+
+@pytest.fixture(scope='module')
+def model():
+    return open_digits.train_model()
+
+
+@pytest.fixture(scope='module')
+def statistics(model):
+    train_set = DATASETS.build(open_digits.known('train'))
+    loader = DataLoader(train_set, batch_size=50, collate_fn=pseudo_collate)
+    return collect_class_statistics(model, loader, with_distances=True)
+
+
+@pytest.fixture
+def folder(tmp_path, model, statistics):
+    """A config, a checkpoint, its files and pictures of the test split."""
+    cfg = open_digits.config(tmp_path / 'work', SCORES, 'auto')
+    cfg.dump(str(tmp_path / 'open.py'))
+    open_digits.save_checkpoint(model, tmp_path / 'epoch_1.pth')
+    path = str(tmp_path / 'epoch_1.open_set.pth')
+    save_statistics(path, KeptStatistics(statistics, model_key(model), ''))
+    thresholds = {
+        open_set_score_key(score): dict(threshold=threshold)
+        for score, threshold in zip(SCORES, (0.95, 5.0, 0.9, 0.5))
+    }
+    (tmp_path / 'epoch_1.open_set.json').write_text(json.dumps(thresholds))
+    return tmp_path
+
+
+@pytest.fixture
+def pictures(folder):
+    """Files, and what the network makes of them."""
+    test_set = DATASETS.build(open_digits.open_set('test'))
+    paths = []
+    for i in range(0, len(test_set), 20):
+        paths.append(str(folder / f'{i}.png'))
+        cv2.imwrite(paths[-1], test_set.get_data_info(i)['img'])
+    return paths, range(0, len(test_set), 20), test_set
+
+
+@pytest.mark.parametrize('score', SCORES, ids=str)
+def test_equals_the_score_of_the_test(folder, pictures, model, statistics, score):
+    inferencer = OpenSetInferencer(
+        str(folder / 'open.py'), str(folder / 'epoch_1.pth'), score=score
+    )
+    paths, indices, test_set = pictures
+    results = inferencer(paths, batch_size=8)
+    features, logits, _ = open_digits.look_at(model, test_set)
+    expected = score_function(score, statistics)(features, logits)[list(indices)]
+    found = torch.tensor([result['open_set_score'] for result in results])
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+    classes = set()
+    for result, own in zip(results, found.tolist()):
+        known = own >= result['threshold']
+        assert result['threshold'] == inferencer.threshold
+        guess = open_digits.KNOWN[int(np.argmax(result['pred_scores']))]
+        assert result['pred_class'] == (guess if known else 'unknown')
+        assert (result['pred_label'] == -1) == (not known)
+        classes.add(known)
+    assert classes == {True, False}
+
+
+def test_the_first_metric_of_the_config_is_the_default(folder):
+    names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
+    inferencer = OpenSetInferencer(*names)
+    assert (inferencer.score_key, inferencer.threshold) == ('msp', 0.95)
+    assert OpenSetInferencer(*names, threshold=0.2).threshold == 0.2
+    file = folder / 'mine.json'
+    file.write_text('{"msp": {"threshold": 0.7}}')
+    assert OpenSetInferencer(*names, threshold=str(file)).threshold == 0.7
+
+
+def test_data_samples_have_the_scores(folder, pictures):
+    inferencer = OpenSetInferencer(
+        str(folder / 'open.py'), str(folder / 'epoch_1.pth'), score='hybrid'
+    )
+    (sample,) = inferencer(pictures[0][0], return_datasamples=True)
+    assert set(sample.open_set_scores) == {'hybrid'}
+
+
+def test_msp_with_a_number_needs_no_file(folder, pictures, model):
+    for name in ('json', 'pth'):
+        (folder / f'epoch_1.open_set.{name}').unlink()
+    names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
+    (result,) = OpenSetInferencer(*names, threshold=0.0)(pictures[0][0])
+    assert result['open_set_score'] == pytest.approx(result['pred_score'])
+    with pytest.raises(FileNotFoundError, match='choose_threshold.py CONFIG'):
+        OpenSetInferencer(*names)
+    with pytest.raises(ValueError, match='which is not there: make it with'):
+        OpenSetInferencer(*names, score='hybrid', threshold=0.5)
+
+
+def test_files_of_another_checkpoint_are_refused(folder, statistics):
+    names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
+    other = open_digits.train_model(iterations=0)
+    open_digits.save_checkpoint(other, folder / 'epoch_1.pth')
+    with pytest.raises(ValueError, match='which is that of other weights'):
+        OpenSetInferencer(*names, score='hybrid')
+    less = KeptStatistics(statistics._replace(distances=None), model_key(other), '')
+    save_statistics(str(folder / 'epoch_1.open_set.pth'), less)
+    with pytest.raises(ValueError, match="was made without score='openmax'"):
+        OpenSetInferencer(*names, score='openmax')
+    with pytest.raises(ValueError, match='set `pretrained` to the path'):
+        OpenSetInferencer(names[0], pretrained=False)
