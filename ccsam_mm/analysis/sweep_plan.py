@@ -162,7 +162,7 @@ def check_sweep(sweep: dict, path: str = 'the sweep') -> dict:
 def _check_keys(mapping: dict, kind: str, where: str, needed=()) -> Optional[str]:
     """Refuse unknown and missing keys; returns the name, if there is one."""
     if not isinstance(mapping, dict):
-        raise TypeError(f'{where} has to be a dict, but is {mapping!r}.')
+        raise ValueError(f'{where} has to be a dict, but is {mapping!r}.')
     for key in mapping:
         if key not in KEYS[kind]:
             raise ValueError(

@@ -364,8 +364,9 @@ def versions():
 
 
 def last_lines(work_dir, tool):
-    """The end of a log, indented."""
-    lines = Path(work_dir, f'{tool}.log').read_text(errors='replace').splitlines()
+    """The end of a log, indented; a cluster's worker may not have come to write one."""
+    log = Path(work_dir, f'{tool}.log')
+    lines = log.read_text(errors='replace').splitlines() if log.is_file() else []
     return '\n'.join(f'    {line}' for line in lines[-LAST_LINES:])
 
 
@@ -480,5 +481,5 @@ if __name__ == '__main__':
     signal.signal(signal.SIGTERM, interrupt)
     try:
         sys.exit(main())
-    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f'sweep.py: {error}')
