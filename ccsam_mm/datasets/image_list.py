@@ -76,6 +76,12 @@ class ImageList:
         Returns:
             list[int]: The number of images of each class, all positive.
         """
+        if self.categories is not None and len(self.categories) != num_classes:
+            raise ValueError(
+                f"'{self.file}' has {len(self.categories)} `categories`, but the data "
+                f'set has {num_classes} classes: replace the file by the official one, '
+                "or name its classes in the data set's `metainfo=dict(classes=...)`."
+            )
         self.check_labels(num_classes)
         counts = np.bincount(self.labels, minlength=num_classes)
         empty = np.flatnonzero(counts == 0)

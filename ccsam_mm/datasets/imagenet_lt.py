@@ -55,9 +55,10 @@ class ImageNetLT(ListDataset):
             # The root of all images exists always: it comes last.
             return [folder, OPEN_FOLDER] if folder else [OPEN_FOLDER, folder]
         top, named = found[0], self._class_of(folder)
+        flat = ['val'] if top == 'val' else []  # as in ILSVRC2012's archive
         if named:
-            return [folder, f'{top}/{named}', top]
-        return [f'{folder}/{class_folder}', f'{top}/{class_folder}', folder, top]
+            return [folder, f'{top}/{named}', *flat]
+        return [f'{folder}/{class_folder}', f'{top}/{class_folder}', folder, *flat]
 
     def _class_names(self, folders: list[str]) -> list[str]:
         """Take MMPretrain's names, which are in the order of the WordNet ids."""

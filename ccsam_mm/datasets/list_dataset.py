@@ -79,9 +79,11 @@ class ListDataset(BaseDataset):
 
     def _official_list(self, data_root: str, split: str) -> str:
         """Name the list of a split: the first that exists, or else the first."""
-        names = self.LISTS[split]
-        found = (name for name in names if exists(join_path(data_root, name)))
-        return next(found, names[0])
+        preferred, *others = self.LISTS[split]
+        if others and not exists(join_path(data_root, preferred)):
+            found = (name for name in others if exists(join_path(data_root, name)))
+            return next(found, preferred)
+        return preferred
 
     def _join_prefix(self) -> None:
         """Join ``data_root`` with the lists and the prefix of the images."""
@@ -103,11 +105,12 @@ class ListDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Load the images of the split, and what the training list tells."""
         training = self._read(self.train_ann_file)
-        names = self._metainfo.get('classes') or training.categories
+        names = self._metainfo.get('classes')
         num_classes = self.NUM_CLASSES if names is None else len(names)
         self._metainfo['class_counts'] = training.count_classes(num_classes)
         folders = self._class_folders(training)
-        self._metainfo['classes'] = tuple(names or self._class_names(folders))
+        names = names or training.categories or self._class_names(folders)
+        self._metainfo['classes'] = tuple(names)
         self._locate(training, folders)
         training.check_duplicates()
 

@@ -123,5 +123,8 @@ def test_labels_and_counts():
         images.count_classes(2)
     with pytest.raises(ValueError, match=r'no image of class 3 \(2 of 5.*number 5\)'):
         images.count_classes(5)
+    images.categories = ['a', 'b']
+    with pytest.raises(ValueError, match='has 2 `categories`, but .* 3 classes: '):
+        images.count_classes(3)
     with pytest.raises(ValueError, match='label -1, but labels must be in 0..4'):
         ImageList('list', 'a', [-1], [1]).check_labels(5)

@@ -226,6 +226,12 @@ def test_missing_images(tiny):
     assert len(tiny(images=[], check_files=False)) == 4
 
 
+def test_missing_folder_is_named_as_in_the_list(tiny):
+    images = [path for path in tiny.images if path != 'train/b/2.jpg']
+    with pytest.raises(FileNotFoundError, match="img/train/b/2.jpg' .line 3 of"):
+        tiny(images=images)
+
+
 def test_missing_list(tmp_path):
     with pytest.raises(
         FileNotFoundError, match='converters/places_lt.py`, or set `dat'
