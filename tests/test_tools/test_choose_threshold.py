@@ -37,6 +37,7 @@ def type_in_process(load_tool, monkeypatch, tmp_path, checkpoint):
     return run
 
 
+@pytest.mark.slow
 def test_chooses_on_validation_images_and_the_test_reads_it(
     type_in_process, capsys, tmp_path, checkpoint
 ):
@@ -77,12 +78,15 @@ def test_chooses_on_validation_images_and_the_test_reads_it(
     assert 'epoch_1.open_set.pth are used again' in printed
 
 
-def test_criterion(type_in_process, tmp_path, capsys):
-    type_in_process('analysis_tools/choose_threshold', '--criterion', 'tpr95')
-    entries = json.loads((tmp_path / 'epoch_1.open_set.json').read_text())
-    for entry in entries.values():
-        assert entry['criterion'] == 'tpr95'
-        assert 0.95 <= entry['known_accepted'] < 0.96
+def test_criterion_and_picture_of_each_score(load_tool, monkeypatch, tmp_path):
+    tool = load_tool('analysis_tools/choose_threshold')
+    cfg = open_digits.config(tmp_path, SCORES, 'auto')
+    command = ['choose_threshold', 'open.py', 'no_such.pth', '--criterion', 'tpr95']
+    monkeypatch.setattr(sys, 'argv', command)
+    merged, path = tool.merge_args(cfg, tool.parse_args())
+    assert path == 'no_such.open_set.json'
+    assert {chooser.criterion for chooser in merged.val_evaluator} == {'tpr95'}
+    assert len({chooser.picture for chooser in merged.val_evaluator}) == 3
 
 
 def check(load_tool, val, test):

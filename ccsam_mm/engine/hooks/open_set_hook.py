@@ -1,5 +1,4 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-import os.path as osp
 from typing import Dict, Optional
 
 import mmengine
@@ -157,16 +156,18 @@ def _tell_threshold_file(metric: OpenSetMetric, path: Optional[str]) -> None:
         raise ValueError(
             "threshold='auto' of OpenSetMetric is the one that was chosen for a "
             'checkpoint, but this model comes from none: test with tools/test.py '
-            'CONFIG CHECKPOINT, or set `threshold` to a number, which validation '
-            'during training always needs.'
+            'CONFIG CHECKPOINT, or set `threshold` to a number or None, which '
+            'validation during training always needs.'
         )
 
 
 def _warn_of_stale_thresholds(runner: Runner, path: str, checkpoint: str) -> None:
     """Notice a checkpoint that was written anew under the same name."""
-    if not osp.isfile(path):
-        return  # OpenSetMetric says how to make it
-    chosen_for = {entry.get('sha256') for entry in mmengine.load(path).values()}
+    try:
+        entries = mmengine.load(path).values()
+        chosen_for = {entry['sha256'] for entry in entries}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return  # no file or one that nobody's tool wrote: OpenSetMetric says what to do
     if chosen_for != {file_hash(checkpoint)}:
         runner.logger.warning(
             f'The thresholds in {path} were chosen for another checkpoint of this '

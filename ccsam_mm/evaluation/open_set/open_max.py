@@ -54,7 +54,7 @@ class OpenMax:
         self.mean_logits = mean_logits
         self.alpha = min(alpha, len(mean_logits))
         shape, scale = _fit_classes(
-            distances.double(), labels, len(mean_logits), tail_size
+            distances.cpu().double(), labels.cpu(), len(mean_logits), tail_size
         )
         self.shape, self.scale = shape.to(mean_logits), scale.to(mean_logits)
 
