@@ -109,7 +109,7 @@ def common_images(val, test):
     # OpenSet divides the unknown images into these two.
     is_divided = {val.get('part'), test.get('part')} == {'val', 'test'}
     if val.unknown == test.unknown and not is_divided:
-        return 'unknown images (other than part="val" and part="test")'
+        return "unknown images (without part='val' in one and part='test' in the other)"
     return ''
 
 

@@ -78,8 +78,8 @@ def collect_class_statistics(
     _check_counts(features.counts)
     if not with_distances:
         return ClassStatistics(prototypes)
-    is_right = right_logits.means(), right_logits.counts[:, None] > 0
-    means = torch.where(is_right[1], is_right[0], logits.means())
+    means, right_means = logits.means(), right_logits.means()
+    means = torch.where(right_logits.counts[:, None] > 0, right_means, means)
     found = []
 
     def measure(feature, logit, labels, right):

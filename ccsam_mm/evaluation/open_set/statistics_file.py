@@ -59,8 +59,8 @@ def model_key(model: nn.Module) -> str:
     """Hash the weights and buffers of a model.
 
     Unlike the hash of a checkpoint file it is that of the weights in use, also where
-    they are averaged. It costs about as long as reading the file: half a second for
-    ResNet-152.
+    they are averaged. It takes about as long as reading the file, for ResNet-152 a
+    fraction of a second.
 
     Args:
         model (nn.Module): The model.
