@@ -105,6 +105,10 @@ def load_sweep(path: str) -> dict:
         ...     load_sweep(file.name)['results']
         'work_dirs/sweeps/first/results.jsonl'
     """
+    if not osp.isfile(path):
+        raise FileNotFoundError(
+            f'the sweep file {path} does not exist: correct its path.'
+        )
     sweep = Config.fromfile(path).to_dict()
     sweep = {key: value for key, value in sweep.items() if not key.startswith('_')}
     name = osp.splitext(osp.basename(path))[0]

@@ -173,6 +173,10 @@ def test_errors_are_one_sentence(configs, change, sentence):
 
 
 def test_missing_files_and_parts_are_named(configs):
+    with pytest.raises(
+        FileNotFoundError, match='the sweep file none.py does not exist'
+    ):
+        load_sweep('none.py')
     run = a_run()
     run['stages'][1]['config'] = 'stage3.py'
     with pytest.raises(
