@@ -14,6 +14,8 @@ _focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
 _focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
 _balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
 _floor = {'+optim_wrapper.min_grad_norm': 1.0, 'optim_wrapper.max_relative_norm': None}
+_last_block = {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']}
+_whole_network = {'optim_wrapper.perturb': ''}
 _strength = 'stage1.optim_wrapper.rho_scale'
 _cap = 'stage1.optim_wrapper.max_relative_norm'
 _rho = 'stage1.+optim_wrapper.rho'
@@ -45,6 +47,17 @@ common = {
 runs = [
     _run('ce', _ce),
     _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    # Remedies inside the premise rho << ||w||: a floor of the gradient, a warm-up.
+    _run('floor', _ccsam, _floor, {_strength: [0.03, 0.1, 0.3, 1.0]}),
+    _run(
+        'last_block_floor', _ccsam, {**_floor, **_last_block}, {_strength: [0.03, 0.1]}
+    ),
+    _run(
+        'whole_network_floor',
+        _ccsam,
+        {**_floor, **_whole_network},
+        {_strength: [0.003, 0.01, 0.03]},
+    ),
     _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('balanced', _ce, _balanced),
     _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.01, 0.1]}),
@@ -66,18 +79,11 @@ runs = [
     ),
     _run('no_cap', _ccsam, grid={_strength: [0.03, 1.0], _cap: [None]}),
     _run('larger_cap', _ccsam, grid={_strength: [0.3], _cap: [0.3]}),
-    # Remedies inside the premise rho << ||w||, with and without the cap.
     _run(
         'warmup',
         _ccsam,
         {'+optim_wrapper.rho_warmup': 0.5},
         {_strength: [0.1], _cap: [0.1, None]},
-    ),
-    _run(
-        'gradient_floor',
-        _ccsam,
-        _floor,
-        {_strength: [0.03, 0.1, 0.3, 1.0]},
     ),
     _run(
         'mean_over_classes',
@@ -88,13 +94,13 @@ runs = [
     _run(
         'last_block',
         _ccsam,
-        {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']},
+        _last_block,
         {_strength: [0.003, 0.01]},
     ),
     _run(
         'whole_network',
         _ccsam,
-        {'optim_wrapper.perturb': ''},
+        _whole_network,
         {_strength: [0.001, 0.003]},
     ),
 ]
