@@ -27,8 +27,8 @@ class LoadImageOrSkip(LoadImageFromFile):
     A corrupt or truncated image gives None, for which data sets take another image
     in training. There is one warning for each file, with the number of files so far
     in this process and its workers, over all epochs; one file more than
-    ``max_unreadable`` stops the training. With 0 the first one stops, which is right for tests. A file that does
-    not exist always stops: that is an error of the list.
+    ``max_unreadable`` stops the training. With 0 the first one stops, which is right
+    for tests. A file that does not exist always stops: that is an error of the list.
 
     JPEG and PNG files without their end marker are verified with Pillow, because
     OpenCV 4 makes an image of a truncated file. Damage in the middle of a JPEG can
@@ -60,10 +60,10 @@ class LoadImageOrSkip(LoadImageFromFile):
     Examples:
         >>> from ccsam_mm.datasets import LoadImageOrSkip
         >>> load = LoadImageOrSkip(max_unreadable=0)
-        >>> load(dict(img_path='no such.jpg'))
+        >>> load(dict(img_path='no such.jpg'))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        FileNotFoundError: There is no image 'no such.jpg': correct the list or `data_root` of the data set.
-    """  # noqa: E501
+        FileNotFoundError: There is no image 'no such.jpg': correct the list or ...
+    """
 
     def __init__(
         self,
