@@ -1,6 +1,7 @@
 # Test images of CIFAR-10 (8,000), and of CIFAR-100 (8,000), whose classes are unknown:
 # the two have no class in common. Thresholds are chosen on the other 2,000 test images
-# of each, since there is no validation split; so top-1 is not that of the whole split.
+# of each (CIFAR-10's first, in the official order, which is random), since there is no
+# validation split; so top-1 is not that of the whole split.
 _base_ = ['./cifar10_lt.py', '../open_set.py']
 
 known_images = _base_.test_dataloader.dataset
