@@ -120,6 +120,7 @@ class OpenSetHook(Hook):
         self, runner: Runner, evaluator: Evaluator, dataloader: DataLoader, key: str
     ) -> None:
         """Do what takes place once before the images."""
+        self._watch = None
         metrics = [m for m in evaluator.metrics if isinstance(m, OpenSetMetric)]
         # The weights in training are those of no file, whatever it started from.
         checkpoint = None if is_about_to_train(runner) else runner._load_from
@@ -134,7 +135,6 @@ class OpenSetHook(Hook):
             _warn_of_stale_thresholds(runner, thresholds, checkpoint)
         # OpenSetMetric takes 'msp' from the predictions.
         scores = {m.score_key: m.score for m in metrics if m.score_key != 'msp'}
-        self._watch = None
         if not scores:
             return
         model = _unwrap(runner.model)
@@ -177,7 +177,7 @@ def _warn_of_stale_thresholds(runner: Runner, path: str, checkpoint: str) -> Non
 
 
 def _unwrap(model: nn.Module) -> nn.Module:
-    """The classifier itself; refuse models that are not whole or look twice."""
+    """The classifier itself; refuse models that are in parts or merge predictions."""
     if isinstance(model, BaseTTAModel):
         raise NotImplementedError(
             "OpenSetMetric knows no other score than 'msp' under test-time "
