@@ -46,21 +46,24 @@ common = {
 }
 runs = [
     _run('ce', _ce),
-    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}),
     # Remedies inside the premise rho << ||w||: a floor of the gradient, a warm-up.
-    _run('floor', _ccsam, _floor, {_strength: [0.03, 0.1, 0.3, 1.0]}),
+    _run('floor', _ccsam, _floor, {_strength: [0.003, 0.01, 0.03, 0.1]}),
     _run(
-        'last_block_floor', _ccsam, {**_floor, **_last_block}, {_strength: [0.03, 0.1]}
+        'last_block_floor',
+        _ccsam,
+        {**_floor, **_last_block},
+        {_strength: [0.003, 0.01]},
     ),
     _run(
         'whole_network_floor',
         _ccsam,
         {**_floor, **_whole_network},
-        {_strength: [0.003, 0.01, 0.03]},
+        {_strength: [0.001, 0.003, 0.01]},
     ),
     _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('balanced', _ce, _balanced),
-    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.01, 0.1]}),
+    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.003, 0.01]}),
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),
@@ -75,7 +78,7 @@ runs = [
         'fixed_radius',
         _ccsam,
         {'optim_wrapper.max_relative_norm': None},
-        {_radius: [0.1, 1.0]},
+        {_radius: [0.1]},
     ),
     _run('no_cap', _ccsam, grid={_strength: [0.03, 1.0], _cap: [None]}),
     _run('larger_cap', _ccsam, grid={_strength: [0.3], _cap: [0.3]}),
