@@ -8,6 +8,8 @@ from typing import Optional
 import numpy as np
 from mmengine.fileio import get
 
+MAX_LABEL = np.iinfo(np.int64).max
+
 
 class ImageList:
     """The images that a list file names, in its order.
@@ -136,15 +138,21 @@ def read_text_list(file: str) -> ImageList:
     Returns:
         ImageList: What the file lists.
     """
-    lines = get(file).decode('utf-8').replace('\r\n', '\n').split('\n')
+    try:
+        # Editors of Windows may put a byte order mark in front.
+        text = get(file).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"'{file}' is no text in UTF-8 ({error}): save the list in that encoding."
+        ) from error
     paths, labels, numbers = [], [], []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.replace('\r\n', '\n').split('\n'), 1):
         parts = line.rsplit(None, 1)
         if not parts:
             continue
         try:
             path, label = parts
-            labels.append(int(label))
+            labels.append(_as_label(int(label)))
         except ValueError as error:
             raise ValueError(
                 f"line {number} of '{file}' is {line!r}, but a line must be "
@@ -168,22 +176,31 @@ def read_json_list(file: str) -> ImageList:
     """
     try:
         content = json.loads(get(file))
-        labels = {a['image_id']: a['category_id'] for a in content['annotations']}
-        images = content['images']
-        paths = [image['file_name'] for image in images]
+        labels = {
+            a['image_id']: _as_label(a['category_id']) for a in content['annotations']
+        }
+        images = [(image['id'], image['file_name']) for image in content['images']]
         categories = {c['id']: str(c['name']) for c in content['categories']}
         names = [categories[i] for i in range(len(categories))]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        unlabelled = [i for i, (own, _) in enumerate(images) if own not in labels]
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"'{file}' lacks what iNaturalist's JSON files have ({error!r}): replace "
             'it by the official train2018.json or val2018.json, which have `images`, '
             '`annotations` and `categories` numbered from 0.'
         ) from error
-    unlabelled = [i for i, image in enumerate(images) if image['id'] not in labels]
     if unlabelled:
         raise ValueError(
-            f"images[{unlabelled[0]}] of '{file}', '{paths[unlabelled[0]]}', has no "
-            f'annotation ({len(unlabelled)} such images in all): replace the file by '
-            'the official one, or the list of another split.'
+            f"images[{unlabelled[0]}] of '{file}', '{images[unlabelled[0]][1]}', has "
+            f'no annotation ({len(unlabelled)} such images in all): replace the file '
+            'by the official one, or the list of another split.'
         )
-    return ImageList(file, paths, [labels[i['id']] for i in images], None, names)
+    paths = [path for _, path in images]
+    return ImageList(file, paths, [labels[own] for own, _ in images], None, names)
+
+
+def _as_label(value: int) -> int:
+    """Refuse what an array of labels would cut off or can not hold."""
+    if not isinstance(value, int) or abs(value) > MAX_LABEL:
+        raise ValueError(f'{value!r} is no label')
+    return value

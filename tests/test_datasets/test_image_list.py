@@ -32,11 +32,27 @@ def test_reads_what_was_written(tmp_path_factory, entries, blanks, separator, ne
         assert lines[number - 1].startswith(path)
 
 
-@pytest.mark.parametrize('line', ['a.jpg', 'a.jpg 1.0', 'a.jpg,1', '7', 'a.jpg one'])
+@pytest.mark.parametrize(
+    'line', ['a.jpg', 'a.jpg 1.0', 'a.jpg,1', '7', 'a.jpg one', f'a.jpg {10**30}']
+)
 def test_malformed_line(tmp_path, line):
     file = tmp_path / 'list.txt'
     file.write_text(f'a.jpg 0\n\n{line}\nb.jpg 1\n')
     with pytest.raises(ValueError, match=r"^line 3 of '.*list.txt' is .*: correct"):
+        read_text_list(str(file))
+
+
+def test_byte_order_mark_is_no_part_of_the_first_path(tmp_path):
+    file = tmp_path / 'list.txt'
+    file.write_text('a.jpg 0\n', encoding='utf-8-sig')
+    assert read_text_list(str(file)).paths == ['a.jpg']
+
+
+@pytest.mark.parametrize('encoding', ['latin-1', 'utf-16'])
+def test_another_encoding_is_named_with_the_file(tmp_path, encoding):
+    file = tmp_path / 'list.txt'
+    file.write_text('caf\xe9.jpg 0\n', encoding=encoding)
+    with pytest.raises(ValueError, match=r"^'.*list.txt' is no text in UTF-8 \("):
         read_text_list(str(file))
 
 
@@ -64,6 +80,11 @@ def test_json_in_any_order(tmp_path):
     'changes',
     [
         dict(images=None),
+        dict(images=[dict(file_name='b.jpg')]),
+        dict(images=[dict(id=[7], file_name='b.jpg')]),
+        dict(annotations=[dict(image_id=3, category_id=1.5)]),
+        dict(annotations=[dict(image_id=3, category_id='1')]),
+        dict(annotations=[dict(image_id=3, category_id=None)]),
         dict(annotations=[dict(image_id=3)]),
         dict(categories=[dict(id=1, name='wren')]),
         dict(annotations=5),
@@ -74,11 +95,12 @@ def test_json_of_another_kind(tmp_path, changes):
         read_json_list(json_file(tmp_path, **changes))
 
 
-def test_json_cut_off(tmp_path):
+def test_json_cut_off_or_in_another_encoding(tmp_path):
     file = tmp_path / 'list.json'
-    file.write_text('{"images": [')
-    with pytest.raises(ValueError, match='lacks what iNaturalist'):
-        read_json_list(str(file))
+    for content in (b'{"images": [', b'{"images": "\xff"}'):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="^'.*list.json' lacks what iNaturalist"):
+            read_json_list(str(file))
 
 
 def test_json_without_labels_as_of_a_test_split(tmp_path):
