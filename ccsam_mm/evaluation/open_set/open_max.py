@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """OpenMax: Bendale and Boult, Towards Open Set Deep Networks, CVPR 2016."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -105,9 +106,23 @@ def _fit_classes(
 
 
 def _fit_weibull(tail: Tensor) -> tuple[float, float]:
-    """Shape and scale of largest likelihood."""
-    from scipy.stats import weibull_min  # takes a second to import
+    """Shape and scale of largest likelihood.
 
-    # An image at its class's mean has no logarithm of its distance.
-    shape, _, scale = weibull_min.fit(tail.clamp(min=1e-6 * tail.max()), floc=0)
-    return shape, scale
+    The general fit of SciPy ends as soon as the likelihood is as good as equal, at
+    parameters that depend on the last digits of the distances.
+    """
+    from scipy.optimize import brentq  # takes a while to import
+
+    # An image at its class's mean has no logarithm of its distance; powers of numbers
+    # up to one do not overflow.
+    largest = float(tail.max())
+    logs = (tail / largest).clamp(min=1e-6).log().numpy()
+
+    def slope(log_shape: float) -> float:
+        """That of the likelihood, with the best scale, but for a factor below 0."""
+        shape = np.exp(log_shape)
+        powers = np.exp(shape * logs)
+        return (powers * logs).sum() / powers.sum() - 1 / shape - logs.mean()
+
+    shape = np.exp(brentq(slope, -7, 28))
+    return shape, largest * np.exp(shape * logs).mean() ** (1 / shape)

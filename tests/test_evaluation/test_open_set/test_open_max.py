@@ -6,23 +6,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import brentq
+from scipy.stats import weibull_min
 
 from ccsam_mm.evaluation.open_set import OpenMax
 
 
 def slow_weibull(tail):
-    """Shape and scale from the likelihood equations."""
-    tail = np.asarray(tail, dtype=float)
-    tail, unit = tail / tail.max(), tail.max()
-
-    def slope(k):
-        powers = tail**k
-        weighted = (powers * np.log(tail)).sum() / powers.sum()
-        return weighted - 1 / k - np.log(tail).mean()
-
-    shape = brentq(slope, 1e-3, 1e4, xtol=1e-12)
-    return shape, unit * (tail**shape).mean() ** (1 / shape)
+    """Shape and scale by SciPy's general search."""
+    shape, _, scale = weibull_min.fit(tail, floc=0)
+    return shape, scale
 
 
 def slow_score(logits, means, fits, alpha):
@@ -87,6 +79,23 @@ def test_equal_distances_are_no_distribution():
         ValueError, match='three correctly classified.* another `score`'
     ):
         OpenMax(*map(torch.tensor, (means, distances, labels)))
+
+
+@pytest.mark.parametrize('spread', [1.0, 1e-2, 1e-4, 2e-7])
+def test_fit_is_likelier_than_those_beside_it(spread):
+    """Also where the distances differ in their last digits only."""
+    tail = 50 * (1 + spread * torch.arange(20).div(20).float())
+    labels = torch.zeros(20, dtype=torch.long)
+    open_max = OpenMax(torch.zeros(1, 1).double(), tail, labels)
+    shape, scale = float(open_max.shape), float(open_max.scale)
+
+    def likelihood(shape, scale):
+        return weibull_min.logpdf(tail.double().numpy(), shape, 0, scale).sum()
+
+    best = likelihood(shape, scale)
+    for factor in (0.99, 1.01):
+        assert likelihood(factor * shape, scale) < best
+        assert likelihood(shape, scale * (1 + (factor - 1) / shape)) < best
 
 
 def test_an_image_on_its_mean_counts_with_the_others():
