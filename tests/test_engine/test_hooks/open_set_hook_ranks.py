@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """One rank of an open-set test; the first writes the scores into the given folder."""
 
+import gc
 import sys
 
 import open_digits
@@ -25,8 +26,9 @@ def main(checkpoint, out_dir):
         metrics = runner.test_evaluator.metrics
         recorded = {metric.score_key: metric.recorded for metric in metrics}
         torch.save(recorded, f'{out_dir}/recorded.pth')
-    torch.distributed.destroy_process_group()
 
 
 if __name__ == '__main__':
     main(*sys.argv[1:])
+    gc.collect()  # the wrapped model, whose threads of gloo could abort the process
+    torch.distributed.destroy_process_group()
