@@ -32,14 +32,14 @@ def _run(name, config, overrides={}, grid={}):  # noqa: B006
 
 work_dir = f'work_dirs/sweeps/{_data}_stage1'
 results = f'docs/sweeps/{_data}_stage1.jsonl'
-seeds = [0, 1, 2]
+seeds = [0]
 baseline = 'ce'
 select = dict(metric='accuracy/class_mean', stage='crt')
 runs = [
     _run('ce', _ce),
-    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}),
+    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
     # Remedies inside the premise rho << ||w||: a floor of the gradient, a warm-up.
-    _run('floor', _ccsam, _floor, {_strength: [0.003, 0.01, 0.03, 0.1]}),
+    _run('floor', _ccsam, _floor, {_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
     _run(
         'whole_network_floor',
         _ccsam,
@@ -48,7 +48,7 @@ runs = [
     ),
     _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('balanced', _ce, _balanced),
-    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.003, 0.01]}),
+    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.003, 0.01, 0.1]}),
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),

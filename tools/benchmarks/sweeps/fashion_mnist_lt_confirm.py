@@ -1,0 +1,26 @@
+# The best first stages with three seeds, and their test. Fashion-MNIST-LT, small.
+#   python tools/benchmarks/sweep.py \
+#       tools/benchmarks/sweeps/fashion_mnist_lt_confirm.py --jobs 2
+_base_ = './fashion_mnist_lt_stage1.py'
+
+_strength = 'stage1.optim_wrapper.rho_scale'
+_rho = 'stage1.+optim_wrapper.rho'
+_grids = dict(
+    ce={},
+    ccsam={_strength: [0.01]},
+    floor={_strength: [0.01, 0.03]},
+    whole_network_floor={_strength: [0.003]},
+    sam={_rho: [0.2]},
+    imbsam={_rho: [0.1]},
+    focal_sam={_rho: [0.2]},
+    balanced={},
+    balanced_ccsam={_strength: [0.003]},
+    mixup={},
+)
+
+results = 'docs/sweeps/fashion_mnist_lt_confirm.jsonl'
+seeds = [0, 1, 2]
+test = True
+runs = [
+    dict(run, grid=_grids[run['name']]) for run in _base_.runs if run['name'] in _grids
+]
