@@ -100,6 +100,14 @@ def test_a_prediction_that_is_no_softmax_of_the_layer_is_refused():
     assert hooks_of(model) == []
 
 
+def test_what_has_diverged_is_shown_as_it_is():
+    """The metric says that scores are NaN; the head is not to blame."""
+    model = build()
+    torch.nn.init.constant_(model.head.fc.bias, float('nan'))
+    _, [(_, logits, _)] = watched(model, mode='predict')
+    assert logits.isnan().all()
+
+
 def test_a_model_without_head_is_refused():
     with pytest.raises(NotImplementedError, match='head ends in one linear layer'):
         PredictionWatch(build(None), print)
