@@ -182,7 +182,7 @@ def _keep(runner: Runner, path: str, kept: KeptStatistics) -> None:
     """Write the file, or warn that the next test will take as long."""
     try:
         save_statistics(path, kept)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # PyTorch's own is the latter
         runner.logger.warning(
             f'The statistics of the training images could not be kept ({error}), and '
             f'the next test makes them anew: make {path} writable.'
