@@ -30,6 +30,7 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
     load_statistics,
     model_key,
 )
+from ccsam_mm.evaluation.open_set.threshold_file import warn_of_stale_thresholds
 
 
 class OpenSetInferencer(ImageClassificationInferencer):
@@ -133,7 +134,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
 
         Returns:
             List[dict | DataSample]: What MMPretrain returns, with ``open_set_score``
-            and ``threshold``. Where the score is less than the threshold,
+            and ``threshold``. Where the score does not reach the threshold,
             ``pred_class`` is 'unknown' and ``pred_label`` -1.
         """
         results = super().postprocess(preds, visualization, return_datasamples)
@@ -142,7 +143,8 @@ class OpenSetInferencer(ImageClassificationInferencer):
         for result, data_sample in zip(results, preds):
             result['open_set_score'] = data_sample.open_set_scores[self.score_key]
             result['threshold'] = self.threshold
-            if result['open_set_score'] < self.threshold:
+            # A score that is NaN is accepted by no threshold.
+            if not result['open_set_score'] >= self.threshold:
                 result.update(pred_label=-1, pred_class='unknown')
             result.setdefault('pred_class', str(result['pred_label']))
         return results
@@ -156,6 +158,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
     def _read_threshold(self, threshold: Union[float, str, None]) -> float:
         if threshold in ('auto', None):
             threshold = self._beside(THRESHOLDS_SUFFIX, "threshold='auto'")
+            warn_of_stale_thresholds(threshold, self._checkpoint)
         if isinstance(threshold, str):
             return read_threshold(threshold, self.score_key)
         return float(threshold)

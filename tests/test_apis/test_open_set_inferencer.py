@@ -1,4 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+import copy
 import json
 
 import cv2
@@ -18,6 +19,7 @@ from ccsam_mm.evaluation.open_set import (
 )
 from ccsam_mm.evaluation.open_set.statistics_file import (
     KeptStatistics,
+    file_hash,
     model_key,
     save_statistics,
 )
@@ -94,6 +96,30 @@ def test_the_first_metric_of_the_config_is_the_default(folder):
     file = folder / 'mine.json'
     file.write_text('{"msp": {"threshold": 0.7}}')
     assert OpenSetInferencer(*names, threshold=str(file)).threshold == 0.7
+
+
+def test_no_class_is_known_by_a_score_that_is_nan(folder, pictures, model):
+    broken = copy.deepcopy(model)
+    torch.nn.init.constant_(broken.head.fc.bias, float('nan'))
+    open_digits.save_checkpoint(broken, folder / 'epoch_1.pth')
+    names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
+    (result,) = OpenSetInferencer(*names, threshold=0.0)(pictures[0][0])
+    assert result['pred_class'] == 'unknown' and result['pred_label'] == -1
+
+
+def test_thresholds_of_another_checkpoint_are_a_warning(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'ccsam_mm.evaluation.open_set.threshold_file.print_log',
+        lambda message, **options: said.append(message),
+    )
+    names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
+    file = folder / 'epoch_1.open_set.json'
+    for sha, warned in ((file_hash(names[1]), False), ('of another', True)):
+        file.write_text(json.dumps(dict(msp=dict(threshold=0.7, sha256=sha))))
+        assert OpenSetInferencer(*names).threshold == 0.7
+        assert len(said) == warned
+    assert 'chosen for another checkpoint' in said[0]
 
 
 def test_data_samples_have_the_scores(folder, pictures):

@@ -1,7 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from typing import Dict, Optional
 
-import mmengine
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -22,8 +21,8 @@ from ccsam_mm.evaluation.open_set import (
 from ccsam_mm.evaluation.open_set.statistics_file import (
     THRESHOLDS_SUFFIX,
     beside_checkpoint,
-    file_hash,
 )
+from ccsam_mm.evaluation.open_set.threshold_file import warn_of_stale_thresholds
 
 from .training_statistics import TrainingSet, training_statistics
 from .utils import is_about_to_train
@@ -132,7 +131,7 @@ class OpenSetHook(Hook):
         for metric in metrics:
             _tell_threshold_file(metric, thresholds)
         if any(metric.threshold == 'auto' for metric in metrics):
-            _warn_of_stale_thresholds(runner, thresholds, checkpoint)
+            warn_of_stale_thresholds(thresholds, checkpoint)
         # OpenSetMetric takes 'msp' from the predictions.
         scores = {m.score_key: m.score for m in metrics if m.score_key != 'msp'}
         if not scores:
@@ -158,21 +157,6 @@ def _tell_threshold_file(metric: OpenSetMetric, path: Optional[str]) -> None:
             'checkpoint, but this model comes from none: test with tools/test.py '
             'CONFIG CHECKPOINT, or set `threshold` to a number or None, which '
             'validation during training always needs.'
-        )
-
-
-def _warn_of_stale_thresholds(runner: Runner, path: str, checkpoint: str) -> None:
-    """Notice a checkpoint that was written anew under the same name."""
-    try:
-        entries = mmengine.load(path).values()
-        chosen_for = {entry['sha256'] for entry in entries}
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        return  # no file or one that nobody's tool wrote: OpenSetMetric says what to do
-    if chosen_for != {file_hash(checkpoint)}:
-        runner.logger.warning(
-            f'The thresholds in {path} were chosen for another checkpoint of this '
-            'name: choose them anew with `python tools/analysis_tools/'
-            'choose_threshold.py CONFIG CHECKPOINT`.'
         )
 
 

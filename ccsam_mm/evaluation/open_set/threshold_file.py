@@ -2,9 +2,14 @@
 """Reads a threshold that was chosen on the validation split."""
 
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Union
+
+from mmengine.logging import print_log
+
+from .statistics_file import file_hash
 
 TOOL = 'python tools/analysis_tools/choose_threshold.py CONFIG CHECKPOINT'
 
@@ -49,3 +54,26 @@ def read_threshold(path: Union[str, Path], score_key: str) -> float:
             f'file anew with `{TOOL}`.'
         )
     return found[score_key]
+
+
+def warn_of_stale_thresholds(path: Union[str, Path], checkpoint: str) -> None:
+    """Notice a checkpoint that was written anew under the same name.
+
+    A file that is absent, or that the threshold tool did not write, says nothing.
+
+    Args:
+        path (str | Path): The file of thresholds.
+        checkpoint (str): The checkpoint that is in use.
+    """
+    try:
+        entries = json.loads(Path(path).read_text(encoding='utf-8')).values()
+        chosen_for = {entry['sha256'] for entry in entries}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return
+    if chosen_for != {file_hash(checkpoint)}:
+        print_log(
+            f'The thresholds in {path} were chosen for another checkpoint of this '
+            f'name: choose them anew with `{TOOL}`.',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -206,9 +206,12 @@ def test_read_only_folder_falls_back_to_the_work_dir(
     assert [p.name for p in (tmp_path / 'run').iterdir()] == ['epoch_1.pth']
 
 
-def test_a_file_that_can_not_be_written_is_a_warning(make_runner, monkeypatch):
+@pytest.mark.parametrize('error', [OSError, RuntimeError])
+def test_a_file_that_can_not_be_written_is_a_warning(make_runner, monkeypatch, error):
+    """PyTorch raises a RuntimeError, for example in a read-only folder."""
+
     def fail(*args, **kwargs):
-        raise OSError('disk full')
+        raise error('disk full')
 
     monkeypatch.setattr('ccsam_mm.evaluation.open_set.statistics_file.os.replace', fail)
     runner = make_runner(['hybrid'])
