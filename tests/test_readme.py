@@ -9,8 +9,14 @@ import subprocess
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from mmengine.config import Config
+from mmengine.runner.checkpoint import save_checkpoint
+from mmpretrain import get_model
 from sklearn.datasets import load_digits
+
+import ccsam_mm  # noqa: F401
 
 REPO = Path(__file__).parents[1]
 README = (REPO / 'README.md').read_text()
@@ -72,6 +78,21 @@ def test_own_folder_of_images_in_two_stages(project):
     # The test finds the training counts in the checkpoint.
     assert metrics['accuracy/class_counts'] == [30, 20, 10, 4, 2]
     assert {'accuracy/top1', 'accuracy/medium', 'accuracy/few'} <= set(metrics)
+
+
+@pytest.mark.slow
+def test_a_single_image(tmp_path, monkeypatch):
+    """With an untrained network, whose answer is any digit."""
+    cfg = Config.fromfile(REPO / 'configs/ccsam/digits_lt_r20_stage2.py')
+    checkpoint = tmp_path / 'work_dirs/digits_lt_r20_stage2/epoch_30.pth'
+    checkpoint.parent.mkdir(parents=True)
+    save_checkpoint(dict(state_dict=get_model(cfg).state_dict()), str(checkpoint))
+    cv2.imwrite(str(tmp_path / 'nine.png'), np.uint8(load_digits().images[9] * 15))
+    (tmp_path / 'configs').symlink_to(REPO / 'configs')
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    exec(example('inferencer'), dict(print=printed.append))
+    assert len(printed) == 1 and printed[0] in map(str, range(10))
 
 
 def test_commands_name_what_exists():
