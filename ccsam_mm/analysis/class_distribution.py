@@ -9,7 +9,12 @@ from typing import Dict, List
 import numpy as np
 from torch.utils.data import Dataset
 
-from ccsam_mm.datasets.class_counts import class_names, count_classes, get_gt_labels
+from ccsam_mm.datasets.class_counts import (
+    class_names,
+    count_classes,
+    get_gt_labels,
+    known_class_counts,
+)
 from ccsam_mm.evaluation import shot_groups
 
 from .comparison import align_table
@@ -24,8 +29,8 @@ def class_distribution(splits: Dict[str, Dataset]) -> dict:
 
     Args:
         splits (dict[str, Dataset]): The data sets by the names of their splits. The
-            training counts are the ``class_counts`` of the first that carries them,
-            or else those of 'train'.
+            training counts are those of 'train', or without it the ``class_counts`` of
+            the first that carries them.
 
     Returns:
         dict: What JSON can hold: ``classes``, the names; ``class_counts``, the numbers
@@ -183,13 +188,14 @@ def _plot_other_splits(axes, distribution: dict, order: np.ndarray) -> None:
 
 
 def _training_counts(splits: Dict[str, Dataset]) -> List[int]:
-    """Find the training counts that some data set carries, or count them."""
-    for dataset in splits.values():
-        counts = getattr(dataset, 'metainfo', {}).get('class_counts')
-        if counts is not None:
-            return [int(count) for count in counts]
+    """Find the training counts that the training set or another one carries."""
     if 'train' in splits:
-        return count_classes(splits['train'])
+        counts = known_class_counts(splits['train'])
+        return count_classes(splits['train']) if counts is None else counts
+    for dataset in splits.values():
+        counts = known_class_counts(dataset)
+        if counts is not None:
+            return counts
     raise ValueError(
         f"No data set of {', '.join(splits)} carries metainfo['class_counts'], and "
         'there is no training set: add `train_dataloader` to the config, or wrap the '

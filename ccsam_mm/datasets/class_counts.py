@@ -4,6 +4,7 @@ from typing import Optional
 
 import numpy as np
 from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+from mmpretrain.datasets import KFoldDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 
@@ -64,6 +65,25 @@ def count_classes(dataset: Dataset) -> list[int]:
         class_names(dataset),
         name=type(dataset).__name__,
     )
+
+
+def known_class_counts(dataset: Dataset) -> Optional[list[int]]:
+    """Find the training counts that a data set carries.
+
+    Those of data sets that are joined or divided are not the ones of the whole.
+
+    Args:
+        dataset (Dataset): The data set.
+
+    Returns:
+        list[int] | None: ``metainfo['class_counts']``, or None if it has to be counted.
+    """
+    if isinstance(dataset, (RepeatDataset, ClassBalancedDataset)):
+        return known_class_counts(dataset.dataset)
+    if isinstance(dataset, (ConcatDataset, KFoldDataset, Subset)):
+        return None
+    counts = getattr(dataset, 'metainfo', {}).get('class_counts')
+    return None if counts is None else [int(count) for count in counts]
 
 
 def count_labels(

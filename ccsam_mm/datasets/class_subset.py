@@ -8,7 +8,12 @@ from mmengine.dataset import force_full_init
 from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
-from .class_counts import class_names, describe_class, get_gt_labels
+from .class_counts import (
+    class_names,
+    describe_class,
+    get_gt_labels,
+    known_class_counts,
+)
 from .dataset_wrapper import build_dataset
 from .image_subset import ImageSubset
 from .labels_of_items import get_label, set_label
@@ -60,8 +65,10 @@ class ClassSubset(ImageSubset):
             key: metainfo.pop(key, None) for key in ('classes', 'class_counts')
         }
         if self._fully_initialized:
-            # Also where only what is wrapped inside knows the names.
+            # Also where only what is wrapped inside knows the names, and not where
+            # the counts are those of a part.
             per_class['classes'] = self._all_names
+            per_class['class_counts'] = known_class_counts(self.dataset)
             for key, values in per_class.items():
                 if values is not None:
                     metainfo[key] = [values[c] for c in self._new_label]
@@ -96,14 +103,14 @@ class ClassSubset(ImageSubset):
         found = []
         for key in self.classes:
             label = known.index(key) if key in known else key
-            if not isinstance(label, int) or not 0 <= label < num_classes:
+            if not isinstance(label, (int, np.integer)) or not 0 <= label < num_classes:
                 named = f' or to names such as {known[0]!r}' if known else ''
                 raise ValueError(
                     f'ClassSubset found no class {key!r} in '
                     f'{type(self.dataset).__name__}: set `classes` to labels in '
                     f'0..{num_classes - 1}{named}.'
                 )
-            found.append(label)
+            found.append(int(label))
         if not found or len(set(found)) < len(found):
             raise ValueError(
                 f'classes={list(self.classes)} of ClassSubset names '

@@ -6,7 +6,13 @@ import numpy as np
 from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
-from .class_counts import class_names, count_classes, count_labels, get_gt_labels
+from .class_counts import (
+    class_names,
+    count_classes,
+    count_labels,
+    get_gt_labels,
+    known_class_counts,
+)
 from .dataset_wrapper import build_dataset
 from .image_subset import ImageSubset
 from .imbalance import long_tailed_counts, select_held_out, select_long_tailed
@@ -201,8 +207,8 @@ class LongTailed(ImageSubset):
                 f'{_short(reference_classes)}: give both the same '
                 '`metainfo=dict(classes=...)`, or the labels mean different things.'
             )
-        counts = getattr(reference, 'metainfo', {}).get('class_counts')
-        counts = count_classes(reference) if counts is None else list(counts)
+        counts = known_class_counts(reference)
+        counts = count_classes(reference) if counts is None else counts
         if len(labels) and labels.max() >= len(counts):
             raise ValueError(
                 f'{name} has the label {labels.max()}, but its `reference` has '

@@ -159,3 +159,10 @@ def test_picture_has_a_colour_for_each_group(tmp_path, num_classes):
 def test_subset_without_class_counts_is_counted():
     distribution = class_distribution(dict(train=Subset(Labels([0, 1, 1, 1]), [0, 2])))
     assert distribution['class_counts'] == [1, 1]
+
+
+def test_joined_training_sets_are_counted_together():
+    """MMEngine gives a concatenation the metainfo of its first part."""
+    part = Labels([0, 0, 1], metainfo=dict(class_counts=[2, 1]))
+    distribution = class_distribution(dict(train=ConcatDataset([part, part]), val=part))
+    assert distribution['class_counts'] == [4, 2]

@@ -9,6 +9,7 @@ from mmpretrain.datasets import KFoldDataset
 from torch.utils.data import Subset
 
 from ccsam_mm.datasets import LongTailed, count_classes, get_gt_labels
+from ccsam_mm.datasets.class_counts import known_class_counts
 
 LABELS = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 0, 1]
 
@@ -50,6 +51,20 @@ def test_labels_through_subset(toy, name):
     assert get_gt_labels(Subset(dataset, indices)).tolist() == expected
     nested = Subset(Subset(dataset, indices), [2])
     assert get_gt_labels(nested).tolist() == expected[2:]
+
+
+@pytest.mark.parametrize('name', WRAPPERS)
+def test_known_counts_are_of_the_whole_training_set(toy, name):
+    """Either what counting finds, or nothing, so that it is counted."""
+    metainfo = dict(class_counts=count_classes(toy(LABELS)))
+    if name == 'k_fold':
+        config = dict(type='ToyDataset', labels=LABELS, metainfo=metainfo)
+        dataset = KFoldDataset(config, num_splits=3, seed=0)
+    else:
+        dataset = WRAPPERS[name](toy(LABELS, metainfo=metainfo))
+    known = known_class_counts(dataset)
+    assert (known is None) == (name in ('concat', 'k_fold'))
+    assert known in (None, count_classes(dataset))
 
 
 def test_lazy_data_set_is_loaded(toy):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.dataset import ConcatDataset as JoinedDataset
 from mmengine.dataset import RepeatDataset
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
@@ -195,3 +196,15 @@ def test_unusable_data(toy):
         ClassSubset(toy(3, classes=CLASSES), ['cat'])
     with pytest.raises(TypeError, match='ClassSubset needs a data set'):
         ClassSubset(None, ['cat'])
+
+
+def test_labels_of_numpy(toy):
+    subset = ClassSubset(toy(LABELS, classes=CLASSES), np.array([2, 0]))
+    assert list(subset.CLASSES) == ['cow', 'cat']
+
+
+def test_counts_of_a_part_are_no_counts(toy):
+    """MMEngine gives a concatenation the metainfo of its first part."""
+    part = toy(LABELS, classes=CLASSES, metainfo=dict(class_counts=[9] * 4))
+    subset = ClassSubset(JoinedDataset([part, part]), [2, 0])
+    assert 'class_counts' not in subset.metainfo

@@ -7,6 +7,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmpretrain.registry import HOOKS
 
 from ccsam_mm.datasets import count_classes, get_gt_labels
+from ccsam_mm.datasets.class_counts import known_class_counts
 
 from .utils import is_about_to_train
 
@@ -16,8 +17,9 @@ class ClassCountsHook(Hook):
     """Count the training images per class for data sets that don't say it.
 
     The long-tailed data sets of this package carry ``metainfo['class_counts']``. For
-    any other one, such as a folder of images, this hook counts the training labels
-    when the training starts, and puts the counts where MMEngine keeps the metainfo
+    any other one, such as a folder of images, and for several ones that are joined,
+    this hook counts the training labels when the training starts, and puts the counts
+    where MMEngine keeps the metainfo
     of the training data set: in its message hub, from which ``CCSAMOptimWrapper`` and
     ``ShotAccuracy`` read, and in the checkpoints. In a test it recalls the counts
     from the checkpoint. Where they are known it only checks, as always, that the head
@@ -44,7 +46,7 @@ class ClassCountsHook(Hook):
         if not is_about_to_train(runner):
             return
         dataset = runner.train_dataloader.dataset
-        known = getattr(dataset, 'metainfo', {}).get('class_counts')
+        known = known_class_counts(dataset)
         counts = count_classes(dataset) if known is None else known
         _check_num_classes(runner, counts)
         _check_validation_labels(runner, counts)

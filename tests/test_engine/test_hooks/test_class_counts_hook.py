@@ -48,6 +48,17 @@ def test_known_counts_are_left_alone(make_runner):
     assert known_counts(runner) == [7, 8, 9]
 
 
+def test_joined_data_sets_are_counted_together(make_runner, tmp_path):
+    """MMEngine gives a concatenation the metainfo of its first part."""
+    part = dict(type='TinyImages', metainfo=dict(class_counts=[6, 4, 2]))
+    joined = dict(type='ConcatDataset', datasets=[part, part], _delete_=True)
+    runner = make_runner(custom_hooks=HOOK, train_dataloader=dict(dataset=joined))
+    runner.train()
+    assert known_counts(runner) == [12, 8, 4]
+    meta = _load_checkpoint(str(tmp_path / 'run/epoch_2.pth'))['meta']['dataset_meta']
+    assert meta['class_counts'] == [12, 8, 4]
+
+
 def test_checkpoint_does_not_override_the_training_set(make_runner, tmp_path):
     """Fine-tuning from another data set's checkpoint."""
     other = dict(dataset=dict(metainfo=dict(class_counts=[70, 8, 9])))
