@@ -6,6 +6,7 @@ import numpy as np
 from mmengine.dataset import force_full_init
 from mmengine.fileio import exists, join_path
 from mmpretrain.datasets import BaseDataset
+from mmpretrain.datasets.base_dataset import expanduser
 
 from .image_folders import is_local, locate, missing_files
 from .image_list import ImageList, read_json_list, read_text_list
@@ -30,7 +31,7 @@ class ListDataset(BaseDataset):
             of an unknown class: its label is -1. Defaults to 'train'.
         ann_file (str): The list of the split. Defaults to '', the official name.
         train_ann_file (str): The list of the training split. Defaults to '', the
-            official name, or ``ann_file`` for the split 'train'.
+            official name. For the split 'train' it is the same as ``ann_file``.
         data_prefix (str | dict): The folder below which the images lie. Defaults to
             '', which is ``data_root``.
         check_files (bool): Whether to check that every image of the split exists.
@@ -64,9 +65,17 @@ class ListDataset(BaseDataset):
                 f"{type(self).__name__} has no split '{split}': set `split` to one of "
                 f'{", ".join(map(repr, self.LISTS))}.'
             )
+        if split == 'train':
+            ann_file = ann_file or train_ann_file
+            if train_ann_file not in ('', ann_file):
+                raise ValueError(
+                    f"{type(self).__name__} got the training lists '{ann_file}' and "
+                    f"'{train_ann_file}': set one of `ann_file` and `train_ann_file`."
+                )
+        data_root = expanduser(data_root)
         self.split = split
         self.check_files = check_files
-        self.train_ann_file = train_ann_file
+        self.train_ann_file = expanduser(train_ann_file)
         self._labels = np.zeros(0, dtype=np.int64)
         super().__init__(
             ann_file=ann_file or self._official_list(data_root, split),

@@ -257,6 +257,21 @@ def test_lists_elsewhere(tiny, tmp_path):
     )
     assert dataset.metainfo['class_counts'] == [2, 1, 1]
     assert dataset.CLASSES == ('a', 'b', 'c')
+    # What all splits share may name the training list.
+    kwargs = dict(data_prefix='img', classes=['a', 'b', 'c'])
+    train = ImageNetLT(str(tmp_path), train_ann_file='other/train.txt', **kwargs)
+    assert len(train) == 4
+    with pytest.raises(ValueError, match="'a.txt' and 'b.txt': set one of"):
+        ImageNetLT(ann_file='a.txt', train_ann_file='b.txt', **kwargs)
+
+
+def test_home_folder(minis, monkeypatch):
+    """No shell expands it in `--cfg-options KEY=~/places_lt`."""
+    monkeypatch.setenv('HOME', str(minis))
+    test_set = PlacesLT('~/places_lt', 'test', train_ann_file='Places_LT_train.txt')
+    assert len(test_set) == len(PlacesLT(str(minis / 'places_lt'), 'test'))
+    lists = [f'~/places_lt/Places_LT_{split}.txt' for split in ('test', 'train')]
+    assert len(PlacesLT('', 'test', *lists, data_prefix='~/places_lt')) == len(test_set)
 
 
 def test_lazy_and_indices(tiny):
