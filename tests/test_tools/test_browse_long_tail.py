@@ -29,8 +29,11 @@ def test_digits(tmp_path, type_in):
 
 def test_split_that_the_config_lacks(tmp_path, monkeypatch, load_tool):
     config = tmp_path / 'training_only.py'
-    dataset = dict(type='mmpretrain.DigitsLT')
-    config.write_text(f'train_dataloader = dict(dataset={dataset})\n')
+    # With a scope, as MMEngine's own one would stay for the tests that follow.
+    config.write_text(
+        "default_scope = 'mmpretrain'\n"
+        "train_dataloader = dict(dataset=dict(type='DigitsLT'))\n"
+    )
     tool = load_tool('analysis_tools/browse_long_tail')
     monkeypatch.chdir(tmp_path)
     argv = ['browse', str(config), '--split', 'test']
