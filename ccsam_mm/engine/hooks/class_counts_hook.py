@@ -19,11 +19,11 @@ class ClassCountsHook(Hook):
     The long-tailed data sets of this package carry ``metainfo['class_counts']``. For
     any other one, such as a folder of images, and for several ones that are joined,
     this hook counts the training labels when the training starts, and puts the counts
-    where MMEngine keeps the metainfo
-    of the training data set: in its message hub, from which ``CCSAMOptimWrapper`` and
-    ``ShotAccuracy`` read, and in the checkpoints. In a test it recalls the counts
-    from the checkpoint. Where they are known it only checks, as always, that the head
-    has as many classes, and that no validation label is beyond them.
+    where MMEngine keeps the metainfo of the training data set: in its message hub,
+    from which ``CCSAMOptimWrapper`` and ``ShotAccuracy`` read, and in the checkpoints.
+    In a test it recalls the counts from the checkpoint. Where they are known it only
+    checks, as always, that the head has as many classes, and that no validation label
+    is beyond them.
 
     Examples:
         >>> from mmpretrain.registry import HOOKS
