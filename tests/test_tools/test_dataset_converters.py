@@ -12,6 +12,7 @@ import tarfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from official_layouts import (
     OTHERS,
@@ -298,6 +299,28 @@ def test_bad_archives_make_nothing(tmp_path, places, convert, capsys, damage, se
     assert sentence in error and len(error.splitlines()) == 1
     assert not (out / 'val_256').exists()
     assert not list(tmp_path.rglob('evil*'))
+
+
+@pytest.mark.parametrize('position', [-6, 9000])
+def test_wrong_bytes_of_a_compressed_archive_are_noticed(
+    tmp_path, load_tool, monkeypatch, position
+):
+    """In its check sum, or in contents that keep their size."""
+    monkeypatch.syspath_prepend(TOOLS)
+    unpack = load_tool('dataset_converters/file_placing').unpack
+    # Random bytes are stored as they are.
+    images = {f'a/{i}.jpg': np.random.default_rng(i).bytes(9999) for i in range(2)}
+    archive = tar(tmp_path / 'a.tar.gz', images, 'w:gz')
+    whole = archive.read_bytes()
+    broken = bytearray(whole)
+    broken[position] ^= 1
+    archive.write_bytes(broken)
+    with pytest.raises(ValueError, match="a.tar.gz' is damaged .*CRC"):
+        unpack(str(archive), 'a', str(tmp_path / 'a'))
+    assert list(tmp_path.iterdir()) == [archive]
+    archive.write_bytes(whole)
+    unpack(str(archive), 'a', str(tmp_path / 'a'))
+    assert files_below(tmp_path, 'a') == images
 
 
 def test_wrong_layouts_are_sentences(tmp_path, convert, capsys):

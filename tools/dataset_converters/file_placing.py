@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Links, copies and unpacked archives that appear when they are complete."""
 
+import gzip
 import os
 import os.path as osp
 import shutil
@@ -57,8 +58,11 @@ def unpack(archive: str, prefix: str, target: str) -> None:
     """
     try:
         with tarfile.open(archive) as tar:
-            count = _fill(target, _members(tar, prefix))
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+            count = _fill(target, _checked_members(tar, prefix))
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        if isinstance(error, (zlib.error, gzip.BadGzipFile)):
+            # Files of the right size, which would be kept, may have wrong contents.
+            _remove(_unfinished(target))
         cause = f'{error}'.split('\n')[0]
         raise ValueError(
             f"'{archive}' is damaged ({cause}): download it again, and compare its md5 "
@@ -124,6 +128,22 @@ def _files(source: str) -> Iterator[Item]:
             path = osp.join(folder, name)
             size = osp.getsize(path)
             yield osp.relpath(path, source), size, partial(open, path, 'rb')
+
+
+def _remove(path: str) -> None:
+    """Remove a file or a folder, if it is there."""
+    if osp.isdir(path):
+        shutil.rmtree(path)
+    elif osp.exists(path):
+        os.remove(path)
+
+
+def _checked_members(tar: tarfile.TarFile, prefix: str) -> Iterator[Item]:
+    """The files of an archive; at the end its check sum, if it is compressed."""
+    yield from _members(tar, prefix)
+    # Reading stops before the check sum, which follows the padding.
+    while tar.fileobj.read(1 << 20):
+        pass
 
 
 def _members(tar: tarfile.TarFile, prefix: str) -> Iterator[Item]:
