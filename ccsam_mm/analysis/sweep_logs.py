@@ -89,27 +89,41 @@ def measure(stage) -> dict:
 
 
 def step_back(stage) -> None:
-    """Drop a last checkpoint that a kill has left without its validation.
+    """Make a training that was killed go on from where it can.
 
-    Resuming from it would end at once, because no epoch is missing.
+    Resuming from a last checkpoint that has not been validated would end at once,
+    because no epoch is missing. A kill may also leave the name of the last checkpoint
+    half written, which nothing could resume from.
 
     Args:
         stage (SweepStage): The stage.
     """
+    record = Path(stage.work_dir) / 'last_checkpoint'
+    if record.is_file() and last_checkpoint(stage.work_dir) is None:
+        _record_earlier(stage, record, float('inf'))
     checkpoint = last_checkpoint(stage.work_dir)
     if checkpoint is None or _step(checkpoint) != stage.last_step:
         return
     validation = _last_validation(_scalars(stage.work_dir))
     if validation is not None and validation['step'] >= stage.last_step:
         return
-    earlier = sorted(Path(stage.work_dir).glob('*_*.pth'), key=lambda p: _step(str(p)))
-    earlier = [path for path in earlier if 0 < _step(str(path)) < stage.last_step]
-    record = Path(stage.work_dir) / 'last_checkpoint'
+    _record_earlier(stage, record, stage.last_step)
+    os.remove(checkpoint)
+
+
+def _record_earlier(stage, record: Path, limit: float) -> None:
+    """Name the last checkpoint before a step, if there is one."""
+    # Not `best_*.pth`, which lack the state of the optimizer.
+    found = {
+        _step(path.name): path
+        for path in Path(stage.work_dir).glob('*.pth')
+        if re.fullmatch(r'(epoch|iter)_[1-9]\d*\.pth', path.name)
+    }
+    earlier = [step for step in found if step < limit]
     if earlier:
-        write_whole(str(record), str(earlier[-1]))
+        write_whole(str(record), str(found[max(earlier)]))
     else:
         record.unlink()
-    os.remove(checkpoint)
 
 
 def _scalars(work_dir: str) -> List[dict]:

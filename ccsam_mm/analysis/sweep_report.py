@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Tables over the seeds of a sweep, from its JSON lines."""
 
+import math
 import statistics
 from typing import Dict, List, Optional
 
@@ -89,13 +90,15 @@ def best_row(lines: List[dict], rows: List[str], select: dict) -> Optional[str]:
         select (dict): ``metric``, ``stage`` and ``rule`` of the sweep.
 
     Returns:
-        str, optional: The row, the first of equal ones; None without results.
+        str, optional: The row, the first of equal ones; None without results. A row
+        with a result that is no number, of a training that diverged, is never best.
     """
     means = {}
     for row in rows:
         values = values_of(lines, row, select['stage'], select['metric'])
-        if values:
-            means[row] = statistics.fmean(values.values())
+        mean = statistics.fmean(values.values()) if values else math.nan
+        if not math.isnan(mean):
+            means[row] = mean
     best = max if select['rule'] == 'greater' else min
     return best(means, key=means.get) if means else None
 

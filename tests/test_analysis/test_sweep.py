@@ -366,12 +366,27 @@ def test_step_back_makes_the_last_validation_possible(
 ):
     lines = [val_line(epoch, 1.0) for epoch in validated]
     stage = a_work_dir(tmp_path, [lines], checkpoints)
+    # MMEngine writes these without the state of the optimizer.
+    for epoch in (1, 2):
+        (tmp_path / f'best_accuracy_few_epoch_{epoch}.pth').touch()
     step_back(stage)
     record = tmp_path / 'last_checkpoint'
     assert record.exists() == (left is not None)
     if left:
         assert record.read_text() == str(tmp_path / f'epoch_{left}.pth')
         assert sorted(tmp_path.glob('*.pth'))[-1].name == f'epoch_{left}.pth'
+
+
+@pytest.mark.parametrize(
+    ('checkpoints', 'left'), [([1, 2], 2), ([2, 3], 2), ([], None)]
+)
+def test_step_back_mends_a_record_that_a_kill_has_emptied(tmp_path, checkpoints, left):
+    stage = a_work_dir(tmp_path, [], checkpoints)
+    record = tmp_path / 'last_checkpoint'
+    record.write_text('')
+    step_back(stage)
+    assert record.exists() == (left is not None)
+    assert left is None or record.read_text() == str(tmp_path / f'epoch_{left}.pth')
 
 
 def a_line(row, seed, mean, stage='stage2', **more):
@@ -423,6 +438,15 @@ def test_best_row_follows_the_rule():
     assert best_row(lines, ['a', 'b', 'none'], SELECT) == 'b'
     assert best_row(lines, ['a', 'b'], dict(SELECT, rule='less')) == 'a'
     assert best_row(lines, ['none'], SELECT) is None
+
+
+@pytest.mark.parametrize('rule', ['greater', 'less'])
+def test_a_diverged_row_is_never_best(rule):
+    lines = [a_line('a', 0, float('nan')), a_line('b', 0, 4.0)]
+    select = dict(SELECT, rule=rule)
+    for rows in (['a', 'b'], ['b', 'a']):
+        assert best_row(lines, rows, select) == 'b'
+    assert best_row(lines, ['a'], select) is None
 
 
 def test_table_names_the_metrics_that_there_are():
