@@ -6,5 +6,7 @@ source "$TOOLS/environment.sh"
 
 use_environment tests
 cd "$REPO"
-# The tests are many small computations: more threads would only wait for each other.
-OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} python -m pytest "$@"
+# The tests are many small computations: threads would only wait for each other, but
+# files can be shared out to processes (-n 0 keeps all in one, for a debugger).
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} python -m pytest \
+    -n auto --maxprocesses 4 --dist loadfile "$@"
