@@ -1,9 +1,10 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Places-LT as a user types it, on two ranks: both stages, a kill, a resume, a test."""
+"""Places-LT as a user types it: both stages on two ranks, a kill, a resume; a test."""
 
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_both_stages_on_two_ranks_through_a_kill(clone, type_in):
     trunk = [name for name in stage2 if name.startswith('backbone.')]
     assert all(torch.equal(stage2[name], again['state_dict'][name]) for name in trunk)
 
-    log = type_in('bash', 'tools/dist_test.sh', STAGE2, checkpoint, 2, *TEST).stdout
+    log = type_in(sys.executable, 'tools/test.py', STAGE2, checkpoint, *TEST).stdout
     table = log.splitlines()[-1]
     for group in ('top1', 'class_mean', 'many', 'medium', 'few'):
         assert f'accuracy/{group}: ' in table
