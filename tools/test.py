@@ -19,6 +19,8 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
+from ccsam_mm.datasets.pipelines import parts_with_pipeline
+
 METRICS_SUFFIXES = ('.json', '.yml', '.yaml', '.pkl', '.pickle')
 PREDICTIONS_SUFFIXES = ('.pkl', '.pickle')
 
@@ -102,18 +104,16 @@ def merge_visualization_args(cfg, args):
 
 
 def merge_tta_args(cfg):
-    """Wrap model and pipeline for test-time augmentation."""
+    """Wrap model and pipelines, also of wrapped data sets, for augmentation."""
     if 'tta_model' not in cfg:
         cfg.tta_model = dict(type='mmpretrain.AverageClsScoreTTA')
-    if 'tta_pipeline' not in cfg:
-        test_pipeline = cfg.test_dataloader.dataset.pipeline
-        cfg.tta_pipeline = deepcopy(test_pipeline)
-        flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
-        cfg.tta_pipeline[-1] = dict(
-            type='TestTimeAug', transforms=[flips, [test_pipeline[-1]]]
-        )
+    flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
+    for dataset in parts_with_pipeline(cfg.test_dataloader.dataset):
+        last = dataset.pipeline[-1]
+        flipped = dict(type='TestTimeAug', transforms=[flips, [last]])
+        default = [*dataset.pipeline[:-1], flipped]
+        dataset.pipeline = deepcopy(cfg.get('tta_pipeline', default))
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 
 
 def merge_args(cfg, args):

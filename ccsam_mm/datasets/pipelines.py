@@ -9,6 +9,32 @@ from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmpretrain.registry import DATASETS
 
 
+def parts_with_pipeline(dataset: dict) -> Iterator[dict]:
+    """Find the configs that have a pipeline, the known classes of an open set first.
+
+    Args:
+        dataset (dict): The config of a data set, which may wrap others.
+
+    Yields:
+        dict: The config itself, or one that it wraps.
+
+    Examples:
+        >>> from ccsam_mm.datasets.pipelines import parts_with_pipeline
+        >>> inner = dict(type='DigitsLT', pipeline=[dict(type='PackInputs')])
+        >>> wrapped = dict(type='LongTailed', dataset=inner)
+        >>> [part['type'] for part in parts_with_pipeline(wrapped)]
+        ['DigitsLT']
+    """
+    if isinstance(dataset, (list, tuple)):
+        for part in dataset:
+            yield from parts_with_pipeline(part)
+    if isinstance(dataset, dict):
+        if dataset.get('pipeline') is not None:
+            yield dataset
+        for key in ('known', 'dataset', 'datasets', 'unknown'):
+            yield from parts_with_pipeline(dataset.get(key))
+
+
 def find_pipeline(dataset: dict) -> Optional[list]:
     """Find the pipeline of a data set or of the first one that it wraps.
 
@@ -24,7 +50,7 @@ def find_pipeline(dataset: dict) -> Optional[list]:
         >>> find_pipeline(dict(type='LongTailed', dataset=inner))
         [{'type': 'PackInputs'}]
     """
-    return next((part['pipeline'] for part in _parts(dataset)), None)
+    return next((part['pipeline'] for part in parts_with_pipeline(dataset)), None)
 
 
 def as_test_set(dataset: dict, pipeline: list) -> dict:
@@ -50,23 +76,11 @@ def as_test_set(dataset: dict, pipeline: list) -> dict:
     while _type(dataset) in (RepeatDataset, ClassBalancedDataset):
         dataset = dataset['dataset']
     dataset = copy.deepcopy(dataset)
-    for part in list(_parts(dataset)):
+    for part in list(parts_with_pipeline(dataset)):
         loading = part['pipeline'][:1]
         keeps = loading and pipeline and loading[0]['type'] == pipeline[0]['type']
         part['pipeline'] = [*(loading if keeps else pipeline[:1]), *pipeline[1:]]
     return dataset
-
-
-def _parts(dataset: dict) -> Iterator[dict]:
-    """Configs that have a pipeline, the known classes of an open set first."""
-    if isinstance(dataset, (list, tuple)):
-        for part in dataset:
-            yield from _parts(part)
-    if isinstance(dataset, dict):
-        if dataset.get('pipeline') is not None:
-            yield dataset
-        for key in ('known', 'dataset', 'datasets'):
-            yield from _parts(dataset.get(key))
 
 
 def _type(dataset: dict) -> Optional[type]:

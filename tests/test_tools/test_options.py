@@ -146,6 +146,27 @@ def test_tta_flips_by_default(merged):
     assert augment.transforms[1] == [dict(type='PackInputs')]
 
 
+def test_tta_reaches_wrapped_data_sets(merged, tmp_path):
+    """Known and unknown images have pipelines of their own."""
+    config = tmp_path / 'open.py'
+    config.write_text(
+        "pack = dict(type='PackInputs')\n"
+        "known = dict(type='DigitsLT', pipeline=[pack])\n"
+        "unknown = [dict(type='DigitsLT', pipeline=[dict(type='Resize'), pack])]\n"
+        "known = dict(type='LongTailed', dataset=known)\n"
+        "dataset = dict(type='OpenSet', known=known, unknown=unknown)\n"
+        'test_dataloader = dict(dataset=dataset)\n'
+        "model = dict(type='ImageClassifier')\n"
+    )
+    data = merged('test', config, 'epoch_1.pth', '--tta').test_dataloader.dataset
+    (known,), (resize, unknown) = data.known.dataset.pipeline, data.unknown[0].pipeline
+    assert known.type == unknown.type == 'TestTimeAug' and resize.type == 'Resize'
+    with open(config, 'a') as file:
+        file.write("tta_pipeline = [dict(type='Mine')]")
+    data = merged('test', config, 'epoch_1.pth', '--tta').test_dataloader.dataset
+    assert data.known.dataset.pipeline == data.unknown[0].pipeline == [{'type': 'Mine'}]
+
+
 def test_out_item_needs_out(merged, capsys):
     with pytest.raises(SystemExit):
         merged('test', DIGITS, 'epoch_1.pth', '--out-item', 'metrics')
