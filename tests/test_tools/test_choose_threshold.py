@@ -109,6 +109,9 @@ def test_test_images_are_refused(load_tool):
             check(load_tool, bad, test)
     halves = (dict(val, unknown=test['unknown'], part='val'), dict(test, part='test'))
     check(load_tool, *halves)
+    for key, value in (('seed', 1), ('val_ratio', 0.5)):
+        with pytest.raises(ValueError, match='at one `seed` and `val_ratio`'):
+            check(load_tool, halves[0], {**halves[1], key: value})
     with pytest.raises(ValueError, match=r'no `val_dataloader`, .*OpenSet\(known='):
         check(load_tool, None, test)
 

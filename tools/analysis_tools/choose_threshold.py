@@ -106,11 +106,19 @@ def common_images(val, test):
         return ''
     if val.known == test.known:
         return 'known images'
-    # OpenSet divides the unknown images into these two.
-    is_divided = {val.get('part'), test.get('part')} == {'val', 'test'}
-    if val.unknown == test.unknown and not is_divided:
-        return "unknown images (without part='val' in one and part='test' in the other)"
+    if val.unknown == test.unknown and not are_divided(val, test):
+        return (
+            "unknown images (without part='val' in one and part='test' in the other, "
+            'at one `seed` and `val_ratio`)'
+        )
     return ''
+
+
+def are_divided(val, test):
+    """Whether OpenSet divides the same unknown images in the same way."""
+    division = [(d.get('seed', 0), d.get('val_ratio', 0.2)) for d in (val, test)]
+    parts = {val.get('part'), test.get('part')}
+    return parts == {'val', 'test'} and division[0] == division[1]
 
 
 def find_scores(cfg):
