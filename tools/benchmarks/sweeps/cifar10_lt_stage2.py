@@ -7,6 +7,12 @@ _data = 'cifar10_lt'
 _ce = f'configs/baselines/ce/{_data}_small_r8_ce.py'
 _ccsam = f'configs/ccsam/{_data}_small_r8_stage1.py'
 _stage2 = f'configs/ccsam/{_data}_small_r8_stage2.py'
+_floor = {
+    'optim_wrapper.rho_scale': 0.03,
+    'optim_wrapper.max_relative_norm': None,
+    '+optim_wrapper.min_grad_norm': 1.0,
+}
+_first = dict(ce=dict(config=_ce), ccsam=dict(config=_ccsam, overrides=_floor))
 _reset = {'+model.head.reset_classifier': True}
 _variants = dict(
     keep=dict(overrides={'+model.head.max_adv_weight': 0}),
@@ -27,20 +33,19 @@ _variants = dict(
 )
 
 
-def _run(before, config, name, overrides={}, grid={}):  # noqa: B006
+def _run(before, name, overrides={}, grid={}):  # noqa: B006
     """One second stage after one first stage."""
     stages = [
-        dict(name='stage1', config=config),
+        dict(name='stage1', **_first[before]),
         dict(name='stage2', config=_stage2, overrides=overrides, loads='stage1'),
     ]
     return dict(name=f'{before}_{name}', stages=stages, grid=grid)
 
 
 results = f'docs/sweeps/{_data}_stage2.jsonl'
+seeds = [0, 1, 2]
 baseline = 'ce_crt'
 select = dict(metric='accuracy/class_mean', stage='stage2')
 runs = [
-    _run(before, config, name, **_variants[name])
-    for before, config in (('ce', _ce), ('ccsam', _ccsam))
-    for name in _variants
+    _run(before, name, **_variants[name]) for before in _first for name in _variants
 ]
