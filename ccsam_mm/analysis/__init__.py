@@ -7,6 +7,7 @@ from .class_distribution import (
 )
 from .comparison import format_table, load_metrics, plot_class_accuracy
 from .image_sheet import draw_image_sheet
+from .open_set_table import open_set_table
 from .sweep_plan import SweepTrial, check_sweep, expand_sweep, load_sweep
 from .sweep_plots import plot_sweep
 from .sweep_report import best_row, sweep_table
@@ -27,6 +28,7 @@ __all__ = [
     'format_table',
     'load_metrics',
     'load_sweep',
+    'open_set_table',
     'plot_class_accuracy',
     'plot_distribution',
     'plot_sweep',

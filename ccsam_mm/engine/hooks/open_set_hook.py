@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from ccsam_mm.analysis import open_set_table
 from ccsam_mm.evaluation import OpenSetMetric
 from ccsam_mm.evaluation.open_set import (
     PredictionWatch,
@@ -46,8 +47,9 @@ class OpenSetHook(Hook):
     keeps nothing.
 
     It also tells ``OpenSetMetric(threshold='auto')`` where the thresholds of this
-    checkpoint are: ``<checkpoint>.open_set.json``. Score 'msp' with a number as
-    threshold works without this hook.
+    checkpoint are: ``<checkpoint>.open_set.json``. After a test, a table in the log has
+    one row for each score. Score 'msp' with a number as threshold works without this
+    hook.
 
     Args:
         train_dataset (dict, optional): The training data set. Its pipeline is replaced
@@ -105,22 +107,34 @@ class OpenSetHook(Hook):
     def after_test_epoch(
         self, runner: Runner, metrics: Optional[Dict[str, float]] = None
     ) -> None:
-        """Let go of the model.
+        """Let go of the model, and show the results as a table.
 
         Args:
             runner (Runner): The runner of the testing process.
             metrics (dict, optional): The results. Defaults to None.
         """
         self._watch = None
+        results = _results_by_score(runner.test_loop.evaluator, metrics or {})
+        if results:
+            runner.logger.info(f'Open-set recognition:\n{open_set_table(results)}')
 
-    after_val_epoch = after_test_epoch
+    def after_val_epoch(
+        self, runner: Runner, metrics: Optional[Dict[str, float]] = None
+    ) -> None:
+        """Let go of the model.
+
+        Args:
+            runner (Runner): The runner of the validation process.
+            metrics (dict, optional): The results. Defaults to None.
+        """
+        self._watch = None
 
     def _prepare(
         self, runner: Runner, evaluator: Evaluator, dataloader: DataLoader, key: str
     ) -> None:
         """Do what takes place once before the images."""
         self._watch = None
-        metrics = [m for m in evaluator.metrics if isinstance(m, OpenSetMetric)]
+        metrics = _open_set_metrics(evaluator)
         # The weights in training are those of no file, whatever it started from.
         checkpoint = None if is_about_to_train(runner) else runner._load_from
         thresholds = None
@@ -146,6 +160,25 @@ class OpenSetHook(Hook):
             )
         functions = {k: score_function(s, statistics) for k, s in scores.items()}
         self._watch = PredictionWatch(model, score_writer(functions))
+
+
+def _open_set_metrics(evaluator: Evaluator) -> List[OpenSetMetric]:
+    return [m for m in evaluator.metrics if isinstance(m, OpenSetMetric)]
+
+
+def _results_by_score(evaluator: Evaluator, metrics: dict) -> Dict[str, dict]:
+    """Measures of each score, without prefixes; those tell equal scores apart."""
+    found = _open_set_metrics(evaluator)
+    keys = [metric.score_key for metric in found]
+    results = {}
+    for metric, key in zip(found, keys):
+        name = key if keys.count(key) == 1 else f'{key} ({metric.prefix})'
+        start = f'{metric.prefix}/'
+        own = {k[len(start) :]: v for k, v in metrics.items() if k.startswith(start)}
+        # A subclass may measure something else.
+        if 'auroc' in own:
+            results[name] = own
+    return results
 
 
 def _tell_threshold_file(metric: OpenSetMetric, path: Optional[str]) -> None:

@@ -305,6 +305,35 @@ def test_automatic_threshold_is_beside_the_checkpoint(make_runner, checkpoint):
         make_runner(['energy'], threshold='auto', load_from=None).test()
 
 
+def test_a_table_has_a_row_for_each_score(make_runner):
+    metrics = [
+        dict(type='OpenSetMetric', threshold=0.5),
+        dict(type='OpenSetMetric', threshold=0.9, prefix='strict'),
+        dict(type='OpenSetMetric', threshold=None, score='energy', prefix='e'),
+        dict(type='RecordScores', score='hybrid', prefix='no_measures'),
+    ]
+    loader = open_digits.loader(open_digits.open_set('test'))
+    loader['dataset']['known']['dataset']['indices'] = 50
+    runner = make_runner(test_evaluator=metrics, test_dataloader=loader)
+    measured = runner.test()
+    log = log_of(runner)
+    lines = [line for line in log.splitlines() if line.startswith('|')]
+    head, _, *rows = (
+        [cell.strip() for cell in line.strip('|').split('|')] for line in lines
+    )
+    assert [row[0] for row in rows] == ['msp (openset)', 'msp (strict)', 'energy']
+    for row, prefix in zip(rows, ('openset', 'strict', 'e')):
+        cells = dict(zip(head, row))
+        assert float(cells['auroc']) == pytest.approx(
+            measured[f'{prefix}/auroc'], abs=6e-4
+        )
+        assert cells['threshold'] == dict(openset='0.5', strict='0.9', e='-')[prefix]
+
+    runner = make_runner(['energy'])
+    runner.val()
+    assert 'Open-set recognition' not in log_of(runner)
+
+
 def test_looks_after_averaged_weights_are_in_place(make_runner):
     hooks = [dict(type='OpenSetHook'), dict(type='EMAHook')]
     names = [type(h).__name__ for h in make_runner(custom_hooks=hooks).hooks]
