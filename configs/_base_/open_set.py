@@ -7,7 +7,8 @@ custom_hooks = [dict(type='OpenSetHook')]
 
 open_set_val_evaluator = [dict(type='OpenSetMetric', threshold=None)]
 
-# The first entry is the main one, `openset/...`, with a curve and a picture.
+# The first entry is the main one, `openset/...`, with a curve and a picture. For the
+# last four, the model looks at the training images once for each checkpoint.
 open_set_test_evaluator = [
     dict(type='OpenSetMetric', score='msp', threshold='auto', curve=True),
     *(
@@ -17,6 +18,13 @@ open_set_test_evaluator = [
             threshold='auto',
             prefix=f'openset_{score}',
         )
-        for score in ('max_logit', 'energy', 'proto_cosine', 'hybrid')
+        for score in (
+            'max_logit',
+            'energy',
+            'proto_cosine',
+            'proto_euclidean',
+            'hybrid',
+            'openmax',
+        )
     ),
 ]

@@ -11,8 +11,7 @@ _base_ = [
 
 model = dict(head=dict(num_classes=100))
 
-# rho_scale and the cap keep the perturbation small beside the weights, the paper's
-# premise; both are first guesses, not measured optima.
+# The strength with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(
-    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, max_relative_norm=0.1
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, min_grad_norm=1.0
 )

@@ -13,11 +13,13 @@ _imbsam['+optim_wrapper.tail_threshold'] = 100
 _focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
 _focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
 _balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
-_floor = {'+optim_wrapper.min_grad_norm': 1.0, 'optim_wrapper.max_relative_norm': None}
+# Without the floor of the config, and with another bound, or none.
+_plain = {'optim_wrapper.min_grad_norm': 0.0}
+_capped = {**_plain, '+optim_wrapper.max_relative_norm': 0.1}
 _last_block = {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']}
 _whole_network = {'optim_wrapper.perturb': ''}
 _strength = 'stage1.optim_wrapper.rho_scale'
-_cap = 'stage1.optim_wrapper.max_relative_norm'
+_cap = 'stage1.+optim_wrapper.max_relative_norm'
 _rho = 'stage1.+optim_wrapper.rho'
 _radius = 'stage1.+optim_wrapper.radius'
 
@@ -46,24 +48,31 @@ common = {
 }
 runs = [
     _run('ce', _ce),
-    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
-    # Remedies inside the premise rho << ||w||: a floor of the gradient, a warm-up.
-    _run('floor', _ccsam, _floor, {_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    _run(
+        'ccsam', _ccsam, _capped, {_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
+    ),
+    # Within the premise rho << ||w||: the floor of the config.
+    _run('floor', _ccsam, grid={_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
     _run(
         'last_block_floor',
         _ccsam,
-        {**_floor, **_last_block},
+        _last_block,
         {_strength: [0.003, 0.01]},
     ),
     _run(
         'whole_network_floor',
         _ccsam,
-        {**_floor, **_whole_network},
+        _whole_network,
         {_strength: [0.001, 0.003, 0.01]},
     ),
     _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('balanced', _ce, _balanced),
-    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.003, 0.01, 0.1]}),
+    _run(
+        'balanced_ccsam',
+        _ccsam,
+        {**_capped, **_balanced},
+        {_strength: [0.003, 0.01, 0.1]},
+    ),
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),
@@ -71,39 +80,39 @@ runs = [
     _run(
         'random_direction',
         _ccsam,
-        {'+optim_wrapper.direction': 'random'},
+        {**_capped, '+optim_wrapper.direction': 'random'},
         {_strength: [0.1]},
     ),
     _run(
         'fixed_radius',
         _ccsam,
-        {'optim_wrapper.max_relative_norm': None},
+        _plain,
         {_radius: [0.1]},
     ),
-    _run('no_cap', _ccsam, grid={_strength: [0.03, 1.0], _cap: [None]}),
-    _run('larger_cap', _ccsam, grid={_strength: [0.3], _cap: [0.3]}),
+    _run('no_cap', _ccsam, _plain, {_strength: [0.03, 1.0], _cap: [None]}),
+    _run('larger_cap', _ccsam, _plain, {_strength: [0.3], _cap: [0.3]}),
     _run(
         'warmup',
         _ccsam,
-        {'+optim_wrapper.rho_warmup': 0.5},
+        {**_plain, '+optim_wrapper.rho_warmup': 0.5},
         {_strength: [0.1], _cap: [0.1, None]},
     ),
     _run(
         'mean_over_classes',
         _ccsam,
-        {'+optim_wrapper.class_reduction': 'class'},
+        {**_capped, '+optim_wrapper.class_reduction': 'class'},
         {_strength: [0.1]},
     ),
     _run(
         'last_block',
         _ccsam,
-        _last_block,
+        {**_capped, **_last_block},
         {_strength: [0.003, 0.01]},
     ),
     _run(
         'whole_network',
         _ccsam,
-        _whole_network,
+        {**_capped, **_whole_network},
         {_strength: [0.001, 0.003]},
     ),
 ]

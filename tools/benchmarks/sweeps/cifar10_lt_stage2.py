@@ -7,12 +7,7 @@ _data = 'cifar10_lt'
 _ce = f'configs/baselines/ce/{_data}_small_r8_ce.py'
 _ccsam = f'configs/ccsam/{_data}_small_r8_stage1.py'
 _stage2 = f'configs/ccsam/{_data}_small_r8_stage2.py'
-_floor = {
-    'optim_wrapper.rho_scale': 0.03,
-    'optim_wrapper.max_relative_norm': None,
-    '+optim_wrapper.min_grad_norm': 1.0,
-}
-_first = dict(ce=dict(config=_ce), ccsam=dict(config=_ccsam, overrides=_floor))
+_first = dict(ce=_ce, ccsam=_ccsam)
 _reset = {'+model.head.reset_classifier': True}
 _variants = dict(
     keep=dict(overrides={'+model.head.max_adv_weight': 0}),
@@ -36,7 +31,7 @@ _variants = dict(
 def _run(before, name, overrides={}, grid={}):  # noqa: B006
     """One second stage after one first stage."""
     stages = [
-        dict(name='stage1', **_first[before]),
+        dict(name='stage1', config=_first[before]),
         dict(name='stage2', config=_stage2, overrides=overrides, loads='stage1'),
     ]
     return dict(name=f'{before}_{name}', stages=stages, grid=grid)

@@ -13,7 +13,9 @@ _imbsam['+optim_wrapper.tail_threshold'] = 100
 _focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
 _focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
 _balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
-_floor = {'+optim_wrapper.min_grad_norm': 1.0, 'optim_wrapper.max_relative_norm': None}
+# Without the floor of the config, and with another bound, or none.
+_plain = {'optim_wrapper.min_grad_norm': 0.0}
+_capped = {**_plain, '+optim_wrapper.max_relative_norm': 0.1}
 _last_block = {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']}
 _whole_network = {'optim_wrapper.perturb': ''}
 _strength = 'stage1.optim_wrapper.rho_scale'
@@ -37,25 +39,32 @@ baseline = 'ce'
 select = dict(metric='accuracy/class_mean', stage='crt')
 runs = [
     _run('ce', _ce),
-    _run('ccsam', _ccsam, grid={_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
-    # Remedies inside the premise rho << ||w||: a floor of the gradient, a warm-up.
-    _run('floor', _ccsam, _floor, {_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    _run(
+        'ccsam', _ccsam, _capped, {_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
+    ),
+    # Within the premise rho << ||w||: the floor of the config.
+    _run('floor', _ccsam, grid={_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
     _run(
         'whole_network_floor',
         _ccsam,
-        {**_floor, **_whole_network},
+        _whole_network,
         {_strength: [0.001, 0.003, 0.01]},
     ),
     _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('balanced', _ce, _balanced),
-    _run('balanced_ccsam', _ccsam, _balanced, {_strength: [0.003, 0.01, 0.1]}),
+    _run(
+        'balanced_ccsam',
+        _ccsam,
+        {**_capped, **_balanced},
+        {_strength: [0.003, 0.01, 0.1]},
+    ),
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),
     _run(
         'last_block',
         _ccsam,
-        _last_block,
+        {**_capped, **_last_block},
         {_strength: [0.01, 0.03]},
     ),
 ]
