@@ -16,7 +16,8 @@ TOOLS = REPO / 'tools'
 CONFIGS = REPO / 'configs' / 'open_set'
 OPEN = CONFIGS / 'digits_lt_r20.py'
 SMALL = ('--cfg-options', 'model.backbone.depth=8')
-SCORES = ('msp', 'max_logit', 'energy', 'proto_cosine', 'hybrid')
+SCORES = ('msp', 'max_logit', 'energy', 'proto_cosine', 'proto_euclidean', 'hybrid',
+          'openmax')  # fmt: skip
 FREE = ('f_accept_all', 'auroc', 'fpr95', 'oscr', 'top1')
 BOUND = ('f_measure', 'f_measure_legacy', 'f_floor', 'known_accepted',
          'unknown_accepted', 'accuracy', 'threshold')  # fmt: skip
@@ -39,6 +40,8 @@ def test_train_choose_a_threshold_and_test_on_one_and_two_ranks(tmp_path, type_i
     log = type_in(*test, *out, '1.json', *SMALL).stdout
     assert 'do not match exactly' not in log
     assert 'statistics of the training images' in log and 'are used again' in log
+    rows = [line.split()[1] for line in log.splitlines() if line.startswith('| ')]
+    assert rows == ['score', *SCORES]
     type_in('bash', TOOLS / 'dist_test.sh', OPEN, checkpoint, 2, *out, '2.json', *SMALL)
     one, two = (json.loads((tmp_path / f'{n}.json').read_text()) for n in (1, 2))
     # Batches of other sizes round differently, in the last digits of a score.
