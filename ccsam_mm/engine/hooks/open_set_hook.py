@@ -71,6 +71,16 @@ class OpenSetHook(Hook):
         self.train_dataset = train_dataset
         self._watch: Optional[PredictionWatch] = None
 
+    def before_train(self, runner: Runner) -> None:
+        """Refuse now what the first validation would refuse.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if runner.val_loop is not None:
+            for metric in _open_set_metrics(runner.val_loop.evaluator):
+                _tell_threshold_file(metric, None)
+
     def before_test_epoch(self, runner: Runner) -> None:
         """Prepare the scores that the test needs.
 

@@ -305,6 +305,14 @@ def test_automatic_threshold_is_beside_the_checkpoint(make_runner, checkpoint):
         make_runner(['energy'], threshold='auto', load_from=None).test()
 
 
+def test_training_does_not_begin_with_a_threshold_that_can_not_be(make_runner):
+    metric = dict(type='OpenSetMetric', threshold='auto')
+    runner = make_runner(val_evaluator=[metric])
+    with pytest.raises(ValueError, match='which validation during training always'):
+        runner.train()
+    assert runner.seen == 0
+
+
 def test_a_table_has_a_row_for_each_score(make_runner):
     metrics = [
         dict(type='OpenSetMetric', threshold=0.5),
