@@ -247,6 +247,8 @@ def started(count):
 
 
 def test_interrupt_ends_the_children(sweep, capsys):
+    # A shell's background jobs ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     order(hang='one')
 
     def press():
