@@ -5,5 +5,5 @@ _base_ = './fashion_mnist_lt_known_r20_ce.py'
 
 # The strength is that of configs/ccsam/fashion_mnist_lt_r20_stage1.py.
 optim_wrapper = dict(
-    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, min_grad_norm=1.0
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=1.0
 )
