@@ -2,7 +2,7 @@
 # For a checkpoint of fashion_mnist_lt_known_r20_ce, _stage1 or _stage2:
 #   python tools/analysis_tools/choose_threshold.py configs/open_set/fashion_mnist_lt_r20.py CHECKPOINT
 #   python tools/test.py configs/open_set/fashion_mnist_lt_r20.py CHECKPOINT
-# Checked: builds and steps; not run at full length.
+# Checked: run (docs/open_set.md).
 _base_ = [
     '../_base_/models/resnet20_small.py',
     '../_base_/datasets/fashion_mnist_lt_open.py',
