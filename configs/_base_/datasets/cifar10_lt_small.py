@@ -16,7 +16,6 @@ test_pipeline = [
 ]
 
 train_set = dict(
-    _delete_=True,
     type='LongTailed',
     imbalance_ratio=100,
     max_per_class=1000,
@@ -31,7 +30,7 @@ train_set = dict(
 )
 
 # The images are in memory: starting workers would take longer than loading.
-train_dataloader = dict(num_workers=0, dataset=train_set)
+train_dataloader = dict(num_workers=0, dataset=dict(train_set, _delete_=True))
 
 val_dataloader = dict(
     num_workers=0,
