@@ -1,70 +1,34 @@
 # Which stage 1 is best before cRT or adversarial features? Fashion-MNIST-LT, small.
 #   python tools/benchmarks/sweep.py \
 #       tools/benchmarks/sweeps/fashion_mnist_lt_stage1.py --jobs 2
-_data = 'fashion_mnist_lt'
-_ce = f'configs/baselines/ce/{_data}_small_r8_ce.py'
-_ccsam = f'configs/ccsam/{_data}_small_r8_stage1.py'
-_mixup = f'configs/baselines/mixup/{_data}_small_r8_mixup.py'
-_stage2 = f'configs/ccsam/{_data}_small_r8_stage2.py'
-_crt = {'+model.head.max_adv_weight': 0, '+model.head.reset_classifier': True}
-_sam = {'optim_wrapper.type': 'SAMOptimWrapper'}
-_imbsam = {'optim_wrapper.type': 'ImbSAMOptimWrapper'}
-_imbsam['+optim_wrapper.tail_threshold'] = 100
-_focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
-_focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
-_balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
-# Without the floor of the config, and with another bound, or none.
-_plain = {'optim_wrapper.min_grad_norm': 0.0}
-_capped = {**_plain, '+optim_wrapper.max_relative_norm': 0.1}
-_last_block = {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']}
-_whole_network = {'optim_wrapper.perturb': ''}
-_strength = 'stage1.optim_wrapper.rho_scale'
-_rho = 'stage1.+optim_wrapper.rho'
+_base_ = './cifar10_lt_stage1.py'
 
-
-def _run(name, config, overrides={}, grid={}):  # noqa: B006
-    """Both second stages after one first stage."""
-    stages = [
-        dict(name='stage1', config=config, overrides=overrides),
-        dict(name='crt', config=_stage2, overrides=_crt, loads='stage1'),
-        dict(name='adversarial', config=_stage2, loads='stage1'),
-    ]
-    return dict(name=name, stages=stages, grid=grid)
-
-
-work_dir = f'work_dirs/sweeps/{_data}_stage1'
-results = f'docs/sweeps/{_data}_stage1.jsonl'
-seeds = [0]
-baseline = 'ce'
-select = dict(metric='accuracy/class_mean', stage='crt')
-runs = [
-    _run('ce', _ce),
-    _run(
-        'ccsam', _ccsam, _capped, {_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
-    ),
-    # Within the premise rho << ||w||: the floor of the config.
-    _run('floor', _ccsam, grid={_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
-    _run(
-        'whole_network_floor',
-        _ccsam,
-        _whole_network,
-        {_strength: [0.001, 0.003, 0.01]},
-    ),
-    _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
-    _run('balanced', _ce, _balanced),
-    _run(
-        'balanced_ccsam',
-        _ccsam,
-        {**_capped, **_balanced},
-        {_strength: [0.003, 0.01, 0.1]},
-    ),
-    _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
-    _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
-    _run('mixup', _mixup),
-    _run(
-        'last_block',
-        _ccsam,
-        {**_capped, **_last_block},
-        {_strength: [0.01, 0.03]},
-    ),
+_rows = [
+    'ce',
+    'ccsam',
+    'floor',
+    'whole_network_floor',
+    'sam',
+    'balanced',
+    'balanced_ccsam',
+    'imbsam',
+    'focal_sam',
+    'mixup',
+    'last_block',
 ]
+_grids = dict(last_block={'stage1.optim_wrapper.rho_scale': [0.01, 0.03]})
+
+
+def _on_fashion_mnist(run):
+    """A row of the sweep on CIFAR-10-LT with the configs of Fashion-MNIST-LT."""
+    stages = [
+        dict(stage, config=stage['config'].replace('cifar10_lt', 'fashion_mnist_lt'))
+        for stage in run['stages']
+    ]
+    return dict(run, stages=stages, grid=_grids.get(run['name'], run['grid']))
+
+
+work_dir = 'work_dirs/sweeps/fashion_mnist_lt_stage1'
+results = 'docs/sweeps/fashion_mnist_lt_stage1.jsonl'
+common = dict(_delete_=True)
+runs = [_on_fashion_mnist(run) for run in _base_.runs if run['name'] in _rows]
