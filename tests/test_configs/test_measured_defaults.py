@@ -14,7 +14,7 @@ STAGES = ('crt', 'adversarial')
 METRIC = 'accuracy/class_mean'
 DATA = ('cifar10_lt', 'fashion_mnist_lt')
 # Digits-LT has runs of its own; these are other methods than the default.
-OTHERS = ('digits', 'released', 'literal', 'balanced_softmax')
+OTHERS = ('digits', 'released', 'balanced_softmax')
 STAGE1 = [
     path
     for path in sorted((REPO / 'configs/ccsam').glob('*_stage1*.py'))
