@@ -9,6 +9,7 @@ _grids = dict(
     ce={},
     ccsam={_strength: [0.01]},
     floor={_strength: [0.01, 0.03]},
+    floor_height={'stage1.optim_wrapper.min_grad_norm': [0.3, 3.0]},
     whole_network_floor={_strength: [0.003]},
     sam={_rho: [0.1]},
     imbsam={_rho: [0.2]},
@@ -16,6 +17,7 @@ _grids = dict(
     balanced={},
     balanced_ccsam={_strength: [0.003]},
     mixup={},
+    mixup_floor={_strength: [0.01]},
 )
 
 results = 'docs/sweeps/cifar10_lt_confirm.jsonl'

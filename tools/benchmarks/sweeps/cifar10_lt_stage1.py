@@ -13,6 +13,10 @@ _imbsam['+optim_wrapper.tail_threshold'] = 100
 _focal_sam = {'optim_wrapper.type': 'FocalSAMOptimWrapper'}
 _focal_sam.update({'+optim_wrapper.gamma': 3.0, '+optim_wrapper.sharpness_weight': 0.5})
 _balanced = {'model.head.loss.type': 'BalancedSoftmaxLoss'}
+_mixed = {
+    '+model.train_cfg.augments.type': 'Mixup',
+    '+model.train_cfg.augments.alpha': 1.0,
+}
 # Without the floor of the config, and with another bound, or none.
 _plain = {'optim_wrapper.min_grad_norm': 0.0}
 _capped = {**_plain, '+optim_wrapper.max_relative_norm': 0.1}
@@ -20,6 +24,7 @@ _last_block = {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']}
 _whole_network = {'optim_wrapper.perturb': ''}
 _strength = 'stage1.optim_wrapper.rho_scale'
 _cap = 'stage1.+optim_wrapper.max_relative_norm'
+_floor = 'stage1.optim_wrapper.min_grad_norm'
 _rho = 'stage1.+optim_wrapper.rho'
 _radius = 'stage1.+optim_wrapper.radius'
 
@@ -53,6 +58,7 @@ runs = [
     ),
     # Within the premise rho << ||w||: the floor of the config.
     _run('floor', _ccsam, grid={_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    _run('floor_height', _ccsam, grid={_floor: [0.1, 0.3, 3.0, 10.0]}),
     _run(
         'last_block_floor',
         _ccsam,
@@ -76,6 +82,7 @@ runs = [
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),
+    _run('mixup_floor', _ccsam, _mixed, {_strength: [0.003, 0.01, 0.03]}),
     # The rows of the paper's Table 2.
     _run(
         'random_direction',

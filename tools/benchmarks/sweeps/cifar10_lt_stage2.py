@@ -38,7 +38,7 @@ def _run(before, name, overrides={}, grid={}):  # noqa: B006
 
 
 results = f'docs/sweeps/{_data}_stage2.jsonl'
-seeds = [0, 1]
+seeds = [0, 1, 2]
 baseline = 'ce_crt'
 select = dict(metric='accuracy/class_mean', stage='stage2')
 runs = [

@@ -3,19 +3,6 @@
 #       tools/benchmarks/sweeps/fashion_mnist_lt_stage1.py --jobs 2
 _base_ = './cifar10_lt_stage1.py'
 
-_rows = [
-    'ce',
-    'ccsam',
-    'floor',
-    'whole_network_floor',
-    'sam',
-    'balanced',
-    'balanced_ccsam',
-    'imbsam',
-    'focal_sam',
-    'mixup',
-    'last_block',
-]
 _grids = dict(last_block={'stage1.optim_wrapper.rho_scale': [0.01, 0.03]})
 
 
@@ -31,4 +18,4 @@ def _on_fashion_mnist(run):
 work_dir = 'work_dirs/sweeps/fashion_mnist_lt_stage1'
 results = 'docs/sweeps/fashion_mnist_lt_stage1.jsonl'
 common = dict(_delete_=True)
-runs = [_on_fashion_mnist(run) for run in _base_.runs if run['name'] in _rows]
+runs = [_on_fashion_mnist(run) for run in _base_.runs]
