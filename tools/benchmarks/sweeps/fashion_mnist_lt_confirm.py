@@ -4,12 +4,12 @@
 _base_ = './fashion_mnist_lt_stage1.py'
 
 _strength = 'stage1.optim_wrapper.rho_scale'
+_floor = 'stage1.optim_wrapper.min_grad_norm'
 _rho = 'stage1.+optim_wrapper.rho'
 _grids = dict(
     ce={},
     ccsam={_strength: [0.01]},
-    floor={_strength: [0.01, 0.03]},
-    floor_height={'stage1.optim_wrapper.min_grad_norm': [0.3, 3.0]},
+    floor={_strength: [0.01, 0.03], _floor: [0.3, 1.0, 3.0, 10.0]},
     whole_network_floor={_strength: [0.003]},
     sam={_rho: [0.2]},
     imbsam={_rho: [0.1]},
