@@ -13,5 +13,5 @@ model = dict(head=dict(num_classes=100))
 
 # The strength with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(
-    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=1.0
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=3.0
 )

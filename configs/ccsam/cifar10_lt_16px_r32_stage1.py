@@ -4,5 +4,5 @@
 _base_ = '../baselines/ce/cifar10_lt_16px_r32_ce.py'
 
 optim_wrapper = dict(
-    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=1.0
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=3.0
 )

@@ -11,5 +11,5 @@ _base_ = [
 
 # The strength with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(
-    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=1.0
+    type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=3.0
 )

@@ -3,9 +3,11 @@
 #       tools/benchmarks/sweeps/cifar10_lt_r32_confirm.py --jobs 2
 _base_ = './cifar10_lt_confirm.py'
 
+_strength = 'stage1.optim_wrapper.rho_scale'
+_floor = 'stage1.optim_wrapper.min_grad_norm'
 _grids = dict(
     ce={},
-    floor={'stage1.optim_wrapper.rho_scale': [0.01]},
+    floor={_strength: [0.01], _floor: [3.0]},
     sam={'stage1.+optim_wrapper.rho': [0.1]},
 )
 

@@ -17,7 +17,8 @@ _mixed = {
     '+model.train_cfg.augments.type': 'Mixup',
     '+model.train_cfg.augments.alpha': 1.0,
 }
-# Without the floor of the config, and with another bound, or none.
+# Another floor than the config's; or none, with another bound or without.
+_floor_1 = {'optim_wrapper.min_grad_norm': 1.0}
 _plain = {'optim_wrapper.min_grad_norm': 0.0}
 _capped = {**_plain, '+optim_wrapper.max_relative_norm': 0.1}
 _last_block = {'optim_wrapper.perturb': ['backbone.layer3.0', 'head']}
@@ -56,19 +57,19 @@ runs = [
     _run(
         'ccsam', _ccsam, _capped, {_strength: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
     ),
-    # Within the premise rho << ||w||: the floor of the config.
-    _run('floor', _ccsam, grid={_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
+    # Within the premise rho << ||w||: a floor, and how high it is.
+    _run('floor', _ccsam, _floor_1, {_strength: [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}),
     _run('floor_height', _ccsam, grid={_floor: [0.1, 0.3, 3.0, 10.0]}),
     _run(
         'last_block_floor',
         _ccsam,
-        _last_block,
+        {**_floor_1, **_last_block},
         {_strength: [0.003, 0.01]},
     ),
     _run(
         'whole_network_floor',
         _ccsam,
-        _whole_network,
+        {**_floor_1, **_whole_network},
         {_strength: [0.001, 0.003, 0.01]},
     ),
     _run('sam', _ce, _sam, {_rho: [0.05, 0.1, 0.2]}),
@@ -82,7 +83,9 @@ runs = [
     _run('imbsam', _ce, _imbsam, {_rho: [0.05, 0.1, 0.2]}),
     _run('focal_sam', _ce, _focal_sam, {_rho: [0.05, 0.1, 0.2]}),
     _run('mixup', _mixup),
-    _run('mixup_floor', _ccsam, _mixed, {_strength: [0.003, 0.01, 0.03]}),
+    _run(
+        'mixup_floor', _ccsam, {**_floor_1, **_mixed}, {_strength: [0.003, 0.01, 0.03]}
+    ),
     # The rows of the paper's Table 2.
     _run(
         'random_direction',
