@@ -8,7 +8,6 @@ _floor = 'stage1.optim_wrapper.min_grad_norm'
 _grids = dict(
     ce={},
     floor={_strength: [0.01], _floor: [3.0]},
-    sam={'stage1.+optim_wrapper.rho': [0.1]},
 )
 
 
