@@ -16,19 +16,25 @@ def _half(epochs):
     return {'train_cfg.max_epochs': epochs // 2, 'train_cfg.val_interval': epochs // 2}
 
 
-_schedules = dict(
-    stage1={**_half(200), 'param_scheduler.1.milestones': [80, 90]},
-    crt={**_half(30), 'param_scheduler.T_max': 15},
-    adversarial={**_half(30), 'param_scheduler.T_max': 15},
+_stage1 = {**_half(200), 'param_scheduler.1.milestones': [80, 90]}
+_stage2 = {**_half(30), 'param_scheduler.T_max': 15}
+# Adversarial features start from the classifier of stage 1, cRT from a fresh one; this
+# tells what each of the two differences does.
+_keep = dict(
+    name='keep',
+    config='configs/ccsam/cifar10_lt_small_r8_stage2.py',
+    overrides={'+model.head.max_adv_weight': 0},
+    loads='stage1',
 )
 
 
 def _on_resnet32(stage):
     """The same stage of the larger network, with its schedule."""
+    schedule = _stage1 if stage['name'] == 'stage1' else _stage2
     return dict(
         stage,
         config=stage['config'].replace('small_r8', '16px_r32'),
-        overrides={**stage.get('overrides', {}), **_schedules[stage['name']]},
+        overrides={**stage.get('overrides', {}), **schedule},
     )
 
 
@@ -38,7 +44,7 @@ runs = [
     dict(
         run,
         grid=_grids[run['name']],
-        stages=[_on_resnet32(stage) for stage in run['stages']],
+        stages=[_on_resnet32(stage) for stage in (*run['stages'], _keep)],
     )
     for run in _base_.runs
     if run['name'] in _grids
