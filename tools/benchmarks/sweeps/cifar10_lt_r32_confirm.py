@@ -16,8 +16,8 @@ def _half(epochs):
     return {'train_cfg.max_epochs': epochs // 2, 'train_cfg.val_interval': epochs // 2}
 
 
-_stage1 = {**_half(200), 'param_scheduler.1.milestones': [80, 90]}
-_stage2 = {**_half(30), 'param_scheduler.T_max': 15}
+_schedule1 = {**_half(200), 'param_scheduler.1.milestones': [80, 90]}
+_schedule2 = {**_half(30), 'param_scheduler.T_max': 15}
 # Adversarial features start from the classifier of stage 1, cRT from a fresh one; this
 # tells what each of the two differences does.
 _keep = dict(
@@ -30,7 +30,7 @@ _keep = dict(
 
 def _on_resnet32(stage):
     """The same stage of the larger network, with its schedule."""
-    schedule = _stage1 if stage['name'] == 'stage1' else _stage2
+    schedule = _schedule1 if stage['name'] == 'stage1' else _schedule2
     return dict(
         stage,
         config=stage['config'].replace('small_r8', '16px_r32'),
