@@ -1,6 +1,10 @@
 # What the scripts of this folder share; they source it first.
 
 set -euo pipefail
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || {
+    echo "$(basename "$0"): bash $BASH_VERSION is too old: use 4.4 or newer, on macOS by 'brew install bash'." >&2
+    exit 1
+}
 
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(dirname "$TOOLS")
@@ -63,4 +67,13 @@ last_checkpoint() {
     [[ -f $1/last_checkpoint ]] || return 0
     recorded=$1/$(basename "$(<"$1/last_checkpoint")")
     [[ ! -f $recorded ]] || echo "$recorded"
+}
+
+# refuse_older STAGE1_WORK_DIR STAGE2_WORK_DIR: a stage 2 of another stage 1 is no result.
+refuse_older() {
+    local first second
+    first=$(last_checkpoint "$1")
+    second=$(last_checkpoint "$2")
+    [[ -z $second || ! $first -nt $second ]] ||
+        fail "$2 started from an older stage 1 than that in $1: delete $2 to train it again."
 }

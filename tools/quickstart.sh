@@ -45,6 +45,8 @@ train_and_test() {
     fi
     mkdir -p "$work_dir"
     if [[ -n $checkpoint ]]; then
+        [[ ! $config -nt $checkpoint ]] ||
+            fail "$config is newer than $checkpoint: delete $work_dir to train again."
         echo "== $label: resuming from $checkpoint"
     else
         echo "== $label: training $config"
@@ -57,6 +59,7 @@ train_and_test() {
 results=()
 train_and_test 'cross entropy' configs/baselines/ce/digits_lt_r20_ce.py
 train_and_test 'CC-SAM stage 1' configs/ccsam/digits_lt_r20_stage1.py
+refuse_older work_dirs/digits_lt_r20_stage{1,2}
 train_and_test 'CC-SAM stage 2' configs/ccsam/digits_lt_r20_stage2.py
 
 echo

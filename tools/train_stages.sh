@@ -54,6 +54,8 @@ done
 for stage in stage1 stage2; do
     config=$(config_of "$stage")
     work_dir=work_dirs/$(basename "$config" .py)
+    [[ $stage == stage1 ]] || refuse_older "$before" "$work_dir"
+    before=$work_dir
     checkpoint=$(last_checkpoint "$work_dir")
     if [[ -n $checkpoint ]]; then
         echo "== $stage: reusing $checkpoint; epochs that are missing are trained now"

@@ -8,7 +8,8 @@ custom_hooks = [dict(type='OpenSetHook')]
 open_set_val_evaluator = [dict(type='OpenSetMetric', threshold=None)]
 
 # The first entry is the main one, `openset/...`, with a curve and a picture. For the
-# last four, the model looks at the training images once for each checkpoint.
+# last four, the model looks at the training images for each checkpoint: once, or twice
+# with openmax.
 open_set_test_evaluator = [
     dict(type='OpenSetMetric', score='msp', threshold='auto', curve=True),
     *(

@@ -1,7 +1,8 @@
 # CC-SAM's released code, stage 1, on CIFAR-100-LT (imbalance 100), 30-layer ResNet-32.
 #   python tools/train.py configs/ccsam/cifar100_lt_ir100_r32_stage1_released.py
 # The paper's Table 1 has 50.83 % top-1 after stage 2 (theirs: best test epoch).
-# Not as theirs: mixed images keep soft labels in the perturbed loss, too.
+# Not as theirs: mixed images keep soft labels in the perturbed loss, too; images are
+# normalised by CIFAR-100's mean and deviation, not CIFAR-10's.
 # Checked: builds and steps; not run at full length.
 _base_ = [
     '../_base_/models/resnet32_released.py',

@@ -1,6 +1,6 @@
 # CC-SAM's released code, stage 2, on CIFAR-100-LT (imbalance 100), 30-layer ResNet-32.
 #   python tools/train.py configs/ccsam/cifar100_lt_ir100_r32_stage2_released.py
-# The paper's Table 1 has 50.83 % top-1 (theirs: best test epoch; here: the last).
+# The paper's Table 1 has 50.83 % top-1 (theirs: best test epoch, CIFAR-10's mean).
 # Checked: builds and steps; not run at full length.
 _base_ = [
     '../_base_/models/resnet32_released.py',

@@ -9,7 +9,8 @@ import pytest
 from mmengine.config import Config
 
 REPO = Path(__file__).parents[2]
-BEST = 'floor,rho_scale=0.01'
+BEST = 'floor,rho_scale=0.01,min_grad_norm=3.0'
+DEFAULT = dict(rho_scale=0.01, min_grad_norm=3.0)
 STAGES = ('crt', 'adversarial')
 METRIC = 'accuracy/class_mean'
 DATA = ('cifar10_lt', 'fashion_mnist_lt')
@@ -28,14 +29,14 @@ def recorded(data):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def gains(data, row):
-    """Validation accuracy of both second stages less that after cross entropy."""
+def gains(data, row, stages=STAGES):
+    """Validation accuracy of second stages less that after cross entropy."""
     found = {
         (line['row'], line['seed'], stage): line['stages'][stage]['metrics'][METRIC]
         for line in recorded(data)
-        for stage in STAGES
+        for stage in stages
     }
-    pairs = [(seed, stage) for seed in range(3) for stage in STAGES]
+    pairs = [(seed, stage) for seed in range(3) for stage in stages]
     return [found[(row, *pair)] - found[('ce', *pair)] for pair in pairs]
 
 
@@ -56,18 +57,21 @@ def test_best_strength_is_the_default():
 @pytest.mark.parametrize('path', STAGE1, ids=lambda path: path.stem)
 def test_config_has_the_default(path):
     wrapper = Config.fromfile(path).optim_wrapper
-    wanted = dict(rho_scale=0.01, min_grad_norm=1.0, max_relative_norm=None)
+    wanted = dict(DEFAULT, max_relative_norm=None)
     assert {key: wrapper.get(key) for key in wanted} == wanted
     assert wrapper.type == 'CCSAMOptimWrapper'
 
 
-@pytest.mark.parametrize('data', DATA)
+@pytest.mark.parametrize('data', [*DATA, 'cifar10_lt_r32'])
 def test_recorded_row_ran_with_the_default(data):
-    overrides = {
-        key: value
-        for line in recorded(data)
-        if line['row'] == BEST
-        for key, value in line['stages']['stage1']['overrides'].items()
-        if key.startswith('optim_wrapper')
-    }
-    assert overrides == {'optim_wrapper.rho_scale': 0.01}
+    lines = [line for line in recorded(data) if line['row'] == BEST]
+    assert [line['seed'] for line in lines] == [0, 1, 2]
+    for line in lines:
+        overrides = line['stages']['stage1']['overrides'].items()
+        given = {key: value for key, value in overrides if 'optim_wrapper' in key}
+        assert given == {f'optim_wrapper.{key}': DEFAULT[key] for key in DEFAULT}
+
+
+@pytest.mark.parametrize('stage', STAGES)
+def test_default_helps_resnet32(stage):
+    assert mean(gains('cifar10_lt_r32', BEST, (stage,))) > 0

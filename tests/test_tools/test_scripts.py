@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Shell scripts without the trainings that they start."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -126,6 +127,21 @@ def test_last_checkpoint_survives_a_move(tmp_path, type_in):
     assert type_in('bash', '-c', source).stdout == ''
     (tmp_path / 'run' / 'epoch_7.pth').touch()
     assert type_in('bash', '-c', source).stdout == 'run/epoch_7.pth\n'
+
+
+@pytest.mark.parametrize('newer, refused', [('stage1', True), ('stage2', False)])
+def test_stage2_of_an_older_stage1_is_refused(tmp_path, type_in, newer, refused):
+    source = f'source {TOOLS}/common.sh; refuse_older stage1 stage2; echo fine'
+    for name in ('stage1', 'stage2'):
+        assert type_in('bash', '-c', source).stdout == 'fine\n'
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'last_checkpoint').write_text('epoch_7.pth')
+        checkpoint = tmp_path / name / 'epoch_7.pth'
+        checkpoint.touch()
+        os.utime(checkpoint, (1e9 + (name == newer), 1e9 + (name == newer)))
+    log = type_in('bash', '-c', source, check=False).stdout
+    assert ('delete stage2 to train it again' in log) == refused
+    assert ('fine' in log) != refused
 
 
 @pytest.mark.slow

@@ -188,9 +188,9 @@ class ShotAccuracy(BaseMetric):
         if counts is None:
             raise ValueError(
                 'ShotAccuracy does not know how many training images each class has: '
-                'wrap the evaluated data set in `LongTailed` with '
-                '`reference=<config of the training set>`, or set `class_counts` of '
-                'ShotAccuracy.'
+                "add class_counts=dict(type='ClassCountsHook') to `default_hooks`, wrap "
+                'the evaluated data set in `LongTailed` with `reference=<config of the '
+                'training set>`, or set `class_counts` of ShotAccuracy.'
             )
         return counts
 
