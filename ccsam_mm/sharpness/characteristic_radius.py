@@ -94,6 +94,8 @@ def perturbation_norm(
         length = torch.full_like(grad_norm, radius)
     if max_relative_norm is not None:
         length = torch.minimum(length, max_relative_norm * weight_norm)
+    # Next to no gradient: an infinite length would make 0 * inf of a zero entry.
+    length = length.clamp(max=torch.finfo(length.dtype).max ** 0.5)
     # Without a gradient, or with one that overflowed, there is no direction to go.
     has_direction = (grad_norm > 0) & grad_norm.isfinite()
     return torch.where(has_direction, length, torch.zeros_like(length))

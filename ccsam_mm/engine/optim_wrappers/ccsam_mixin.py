@@ -14,6 +14,7 @@ from ccsam_mm.sharpness import ClassRouting, perturbation_norm
 
 from .closed_form import perturbed_logits
 from .last_perturbation import LastPerturbation
+from .look_guard_mixin import LookGuardMixin
 from .options import check_options, is_number
 from .perturbed_part import (
     check_classifier,
@@ -29,7 +30,7 @@ from .routed_perturbation import class_mean_weights, routed_perturbation
 from .two_looks import TwoLooks, loss_scalar
 
 
-class CCSAMMixin:
+class CCSAMMixin(LookGuardMixin):
     """Makes an optimizer wrapper minimise the class-conditionally perturbed loss.
 
     Each image is evaluated under weights perturbed along its own class's gradient. For
@@ -119,9 +120,10 @@ class CCSAMMixin:
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Closed form: logits under perturbed classifiers, weights of the images."""
         keep_graph = self.perturbed_weight < 1
-        (grads,) = torch.autograd.grad(loss, logits, retain_graph=keep_graph)
-        # Half-precision Gram matrices would lose the small gradients of fitted classes.
+        # Backward functions must not run under autocast, and half-precision Gram
+        # matrices would lose the small gradients of fitted classes.
         with torch.autocast(logits.device.type, enabled=False):
+            (grads,) = torch.autograd.grad(loss, logits, retain_graph=keep_graph)
             return perturbed_logits(
                 self._looks.linear,
                 features.to(logits.dtype),
@@ -143,11 +145,16 @@ class CCSAMMixin:
         if scaler is not None and scaler.is_enabled():
             # Half-precision gradients would underflow; the scale is divided out again.
             loss, scale = scaler.scale(loss), scaler.scale(torch.ones_like(loss))
-        grads = torch.autograd.grad(
-            loss, views, retain_graph=self.perturbed_weight < 1, allow_unused=True
-        )
-        grads = [torch.zeros_like(v) if g is None else g for g, v in zip(grads, views)]
+        keep_graph = self.perturbed_weight < 1
+        # Backward functions must not run under autocast.
         with torch.autocast(loss.device.type, enabled=False):
+            grads = torch.autograd.grad(
+                loss, views, retain_graph=keep_graph, allow_unused=True
+            )
+            grads = [
+                torch.zeros_like(view) if grad is None else grad
+                for grad, view in zip(grads, views)
+            ]
             directions, factors = routed_perturbation(
                 grads, scale, routing, self._lengths, self.direction, self.sync_classes
             )
@@ -224,7 +231,16 @@ class CCSAMMixin:
 
 def _check_arguments(wrapper: CCSAMMixin) -> None:
     """Refuse values outside an argument's range, naming the argument."""
+    prefixes = wrapper.perturb
+    if isinstance(prefixes, str):
+        prefixes = [prefixes]
     rules = dict(
+        perturb=(
+            isinstance(prefixes, Sequence)
+            and len(prefixes) > 0
+            and all(isinstance(prefix, str) for prefix in prefixes),
+            'a prefix of parameter names or a list of them',
+        ),
         rho_scale=(is_number(wrapper.rho_scale), 'a number >= 0 (0 is plain SGD)'),
         max_relative_norm=(
             wrapper.max_relative_norm is None

@@ -37,8 +37,9 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
         max_relative_norm (float, optional): Upper bound of
             :math:`\|\epsilon_c\| / \|w\|`. Defaults to None, no bound.
         radius (str | float): ``'characteristic'``, or the length
-            :math:`\|\epsilon_c\|` itself (the paper's "Stage 1 + dir" is 1.0).
-            Defaults to ``'characteristic'``.
+            :math:`\|\epsilon_c\|` itself (the paper's "Stage 1 + dir" is 1.0), which
+            ``rho_scale`` and ``min_grad_norm`` do not change. Defaults to
+            ``'characteristic'``.
         direction (str): ``'gradient'``, or ``'random'`` (the paper's "Stage 1 + mag").
             Defaults to ``'gradient'``.
         class_reduction (str): Weights :math:`\omega_c`: ``'sample'`` is

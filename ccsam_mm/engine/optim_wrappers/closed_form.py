@@ -55,7 +55,9 @@ def perturbed_logits(
         products = random_linear_products(features, labels, linear.out_features, bias)
     else:
         # A zero gradient has zero length, too: 0 / tiny is 0.
-        length = length / norms.clamp(min=torch.finfo(norms.dtype).tiny)
+        limits = torch.finfo(norms.dtype)
+        # Infinity times a zero entry would be no number.
+        length = (length / norms.clamp(min=limits.tiny)).clamp(max=limits.max)
         products = gradients.products(features, labels)
     perturbed = torch.addcmul(logits, length[:, None], products)
     if class_reduction == 'sample':

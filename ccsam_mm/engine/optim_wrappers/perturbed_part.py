@@ -52,10 +52,10 @@ def refuse_checkpointing(model: nn.Module, name: str) -> None:
         # MMEngine's activation_checkpointing replaces the forward.
         if getattr(module, 'with_cp', False) or 'forward' in vars(module):
             raise NotImplementedError(
-                f'{name!r} ({type(module).__name__}) uses activation checkpointing, '
-                'which runs it again after the perturbation is gone: switch it off '
-                '(with_cp, activation_checkpointing) or leave it out of '
-                'optim_wrapper.perturb.'
+                f'{name!r} ({type(module).__name__}) uses activation checkpointing, or '
+                'has another forward than its class, and may run again when the '
+                'perturbation is gone: switch that off (with_cp, compile, '
+                'activation_checkpointing) or leave it out of optim_wrapper.perturb.'
             )
 
 

@@ -48,6 +48,7 @@ class RoutedLooks:
         self.perturb = perturb
         self.join_losses = join_losses
         self.signature = inspect.signature(self.model.forward)
+        self.num_looks = 0
         self._pass = None
 
     @contextmanager
@@ -88,6 +89,7 @@ class RoutedLooks:
         if self._pass is None or called.get('mode') != 'loss':
             return None
         current = self._pass
+        self.num_looks += 1
         total, _ = model.parse_losses(losses)
         current.end_first_look()
         perturbation = self.perturb(current.views, total, current.routing)
@@ -158,7 +160,8 @@ class _Pass:
                 stack.enter_context(override_forward(module, _replay(module, calls)))
             pairs = zip(self.part.parameters(), directions)
             self._route(stack, [_moved(p, d, factors) for p, d in pairs])
-            stack.enter_context(weighted_rows(self.part.model.head, row_weights))
+            head = getattr(self.part.model, 'head', None)
+            stack.enter_context(weighted_rows(head, row_weights))
             yield
         # What ran for its side effect on a recorded output ran twice.
         self._refuse_changed_records()

@@ -48,7 +48,9 @@ def routed_perturbation(
     if direction == 'random':
         grads = [torch.randn_like(grad) for grad in grads]
         raw_norms = class_norms(grads)
-    factors = length / raw_norms.clamp(min=torch.finfo(raw_norms.dtype).tiny)
+    limits = torch.finfo(raw_norms.dtype)
+    # Infinity times a zero entry would be no number.
+    factors = (length / raw_norms.clamp(min=limits.tiny)).clamp(max=limits.max)
     if isinstance(scale, Tensor):
         # A scaled gradient may overflow; zero times infinity would be no number.
         grads = [grad.nan_to_num(0, 0, 0) for grad in grads]

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from ccsam_mm.sharpness import sam_perturbation
 
+from .look_guard_mixin import LookGuardMixin
 from .options import check_options, is_number
 from .perturbed_part import refuse_nested_wrappers, unwrap_model
 from .sam_recomputation import refuse_recomputation
 from .sam_two_forwards import TwoForwards
 
 
-class SAMMixin:
+class SAMMixin(LookGuardMixin):
     """Makes an optimizer wrapper minimise the loss at the worst weights nearby.
 
     A training step is two forwards and two backward passes. See
@@ -66,22 +67,6 @@ class SAMMixin:
         """
         with super().optim_context(model), self._find_looks(model).watch():
             yield
-
-    def update_params(self, *args, **kwargs) -> None:
-        """Update the parameters, if the loss comes from two looks.
-
-        Args:
-            *args: Arguments of :meth:`mmengine.optim.OptimWrapper.update_params`.
-            **kwargs: Its keyword arguments.
-        """
-        if self._looks is None or not self._looks.num_looks:
-            raise RuntimeError(
-                f'{type(self).__name__} saw no forward to look at twice: let the '
-                "model's train_step call `self(..., mode='loss')` within "
-                '`optim_wrapper.optim_context(self)`, as mmengine.model.BaseModel '
-                'does, or set optim_wrapper.type to OptimWrapper.'
-            )
-        super().update_params(*args, **kwargs)
 
     def backward(self, loss: Tensor, **kwargs) -> None:
         """Differentiate the loss, unless that would use the wrong weights.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .buffer_snapshot import BufferSnapshot
 from .perturbed_part import LinearClassifier
+from .random_state import RandomState
 
 
 class TwoLooks:
@@ -38,6 +39,7 @@ class TwoLooks:
         self.second_logits = second_logits
         self.join_losses = join_losses
         self.signature = inspect.signature(self.model.forward)
+        self.num_looks = 0
         self._forget()
 
     @contextmanager
@@ -46,7 +48,7 @@ class TwoLooks:
         with ExitStack() as stack:
             for handle in (
                 self.head.register_forward_pre_hook(self._before_head),
-                self.linear.register_forward_hook(self._after_linear),
+                self.linear.register_forward_hook(self._after_linear, with_kwargs=True),
                 self.model.register_forward_hook(self._after_model, with_kwargs=True),
             ):
                 stack.callback(handle.remove)
@@ -55,6 +57,7 @@ class TwoLooks:
 
     def _forget(self):
         self.feats = self.state = self.features = self.logits = None
+        self.spare_state = self.random_state = None
         self.in_second_look = False
 
     def _before_head(self, head, args):
@@ -62,8 +65,11 @@ class TwoLooks:
             self.feats = args[0]
             # A loss may count samples: the second look must start where the first did.
             self.state = BufferSnapshot(head)
+            if not self.num_looks:
+                self.spare_state = BufferSnapshot(head)
+                self.random_state = RandomState({p.device for p in head.parameters()})
 
-    def _after_linear(self, linear, args, output):
+    def _after_linear(self, linear, args, kwargs, output):
         if self.in_second_look or not torch.is_grad_enabled():
             return None
         if self.logits is not None:
@@ -72,7 +78,7 @@ class TwoLooks:
                 'CCSAMOptimWrapper can not tell which images it belongs to: set '
                 'optim_wrapper.perturb to a layer that runs once.'
             )
-        self.features = args[0]
+        self.features = next(iter((*args, *kwargs.values())))
         # Half-precision logit gradients would underflow.
         self.logits = output.float() if output.dtype.itemsize < 4 else output
         # A copy goes on, since an activation may overwrite what it gets.
@@ -87,9 +93,12 @@ class TwoLooks:
                 self._forget()
             return None
         labels = self._labels(called.get('data_samples'))
+        if not self.num_looks:
+            self._refuse_changed_losses(losses, called['data_samples'])
+        self.num_looks += 1
         total, _ = model.parse_losses(losses)
         perturbed = self.second_logits(self.features, self.logits, total, labels)
-        second = self._second_look(*perturbed, called['data_samples'])
+        second = self._look(*perturbed, called['data_samples'], self.state)
         self._forget()
         return self.join_losses(losses, second)
 
@@ -109,13 +118,43 @@ class TwoLooks:
             )
         return class_labels(data_samples).to(self.logits.device)
 
-    def _second_look(
-        self, logits: Tensor, row_weights: Optional[Tensor], data_samples
+    @torch.no_grad()
+    def _refuse_changed_losses(self, losses: Dict, data_samples) -> None:
+        """In the first step: the head's losses have to be the model's."""
+        with self.random_state.replayed():
+            own = self._look(self.logits, None, data_samples, self.spare_state)
+        for key in own:
+            if 'loss' not in key:
+                continue
+            if key not in losses or not torch.allclose(
+                loss_scalar(losses[key]).float(),
+                loss_scalar(own[key]).float(),
+                rtol=1e-3,
+                atol=1e-6,
+                equal_nan=True,
+            ):
+                raise NotImplementedError(
+                    f'{type(self.model).__name__} changes the loss {key!r} that its '
+                    f'{type(self.head).__name__} returns, which CCSAMOptimWrapper can '
+                    f'not follow where {self.name!r} alone is perturbed: let the head '
+                    'change it (`loss_weight`), or let optim_wrapper.perturb name '
+                    'another part, too.'
+                )
+
+    def _look(
+        self,
+        logits: Tensor,
+        row_weights: Optional[Tensor],
+        data_samples,
+        state: BufferSnapshot,
     ) -> Dict:
+        """The head's losses with other outputs of the linear layer."""
         self.in_second_look = True
         with ExitStack() as stack:
-            stack.enter_context(self.state.restored())
-            stack.enter_context(override_forward(self.linear, lambda _: logits))
+            stack.enter_context(state.restored())
+            stack.enter_context(
+                override_forward(self.linear, lambda *args, **kwargs: logits)
+            )
             stack.enter_context(weighted_rows(self.head, row_weights))
             return self.head.loss(self.feats, data_samples)
 
@@ -174,6 +213,8 @@ def weighted_rows(head: nn.Module, row_weights: Optional[Tensor]):
 
     with ExitStack() as stack:
         if row_weights is not None:
+            if head is None:
+                refuse()
             stack.callback(head.register_forward_hook(weigh).remove)
         yield
         if row_weights is not None and not weighed:
