@@ -8,6 +8,7 @@ from mmpretrain.registry import HOOKS
 
 from ccsam_mm.datasets import count_classes, get_gt_labels
 from ccsam_mm.datasets.class_counts import known_class_counts
+from ccsam_mm.evaluation.metrics.metric_names import check_metric_names
 
 from .utils import is_about_to_train
 
@@ -23,7 +24,8 @@ class ClassCountsHook(Hook):
     from which ``CCSAMOptimWrapper`` and ``ShotAccuracy`` read, and in the checkpoints.
     In a test it recalls the counts from the checkpoint. Where they are known it only
     checks, as always, that the head has as many classes, and that no validation label
-    is beyond them.
+    is beyond them. Metrics that report the same name are refused before any training or
+    evaluation.
 
     Examples:
         >>> from mmpretrain.registry import HOOKS
@@ -41,8 +43,11 @@ class ClassCountsHook(Hook):
         """Count the labels of the training data set.
 
         Args:
-            runner (Runner): The runner of the training process.
+            runner (Runner): The runner of the training or testing process.
         """
+        for loop in (runner._val_loop, runner._test_loop):
+            if isinstance(loop, BaseLoop) and hasattr(loop, 'evaluator'):
+                check_metric_names(loop.evaluator.metrics)
         if not is_about_to_train(runner):
             return
         dataset = runner.train_dataloader.dataset

@@ -46,6 +46,8 @@ class OpenSetMetric(BaseMetric):
     ``accuracy``, where rejection counts as a mistake; ``many``, ``medium`` and ``few``,
     the mean of these class accuracies over a group; ``top1``, without rejection.
 
+    Several ones in an evaluator, for several scores, need a ``prefix`` each.
+
     Args:
         threshold (float | str, optional): The least score of an accepted image; the
             name of a JSON file of ``tools/analysis_tools/choose_threshold.py``; or

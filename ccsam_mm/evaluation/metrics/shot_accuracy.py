@@ -22,7 +22,8 @@ class ShotAccuracy(BaseMetric):
     Reported in percent: ``top1``, the share of right predictions; ``class_mean``,
     the mean of the class accuracies; ``many``, ``medium`` and ``few``, the same mean
     over the classes of a group. Classes without a test image are in no mean, and
-    groups without such a class are left out.
+    groups without such a class are left out. Beside MMPretrain's ``Accuracy``, which
+    reports ``accuracy/top1`` as well, one of the two needs another ``prefix``.
 
     Args:
         shot_rule (str): The bounds of the groups in training images. 'strict':
@@ -188,9 +189,10 @@ class ShotAccuracy(BaseMetric):
         if counts is None:
             raise ValueError(
                 'ShotAccuracy does not know how many training images each class has: '
-                "add class_counts=dict(type='ClassCountsHook') to `default_hooks`, wrap "
-                'the evaluated data set in `LongTailed` with `reference=<config of the '
-                'training set>`, or set `class_counts` of ShotAccuracy.'
+                "add class_counts=dict(type='ClassCountsHook') to `default_hooks` of "
+                'the training, wrap the evaluated data set in `LongTailed` with '
+                '`reference=<config of the training set>`, or set `class_counts` of '
+                'ShotAccuracy.'
             )
         return counts
 

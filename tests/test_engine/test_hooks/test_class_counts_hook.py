@@ -6,6 +6,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from mmpretrain.structures import DataSample
 
 HOOK = [dict(type='ClassCountsHook')]
+TINY_METRIC = dict(type='TinyMetric')
 
 
 def known_counts(runner):
@@ -130,7 +131,7 @@ class OtherLabels(torch.utils.data.Dataset):
         return dict(gt_label=self.labels[index])
 
 
-def validated_on(make_runner, labels):
+def validated_on(make_runner, labels, evaluator=TINY_METRIC):
     DATASETS.register_module(name='OtherLabels', module=OtherLabels, force=True)
     dataset = dict(type='OtherLabels', labels=labels)
     return make_runner(
@@ -139,7 +140,7 @@ def validated_on(make_runner, labels):
             batch_size=2, num_workers=0, dataset=dataset,
             sampler=dict(type='DefaultSampler', shuffle=False)),
         val_cfg=dict(),
-        val_evaluator=dict(type='TinyMetric'),
+        val_evaluator=evaluator,
     )  # fmt: skip
 
 
@@ -155,3 +156,19 @@ def test_open_and_multi_label_validation_sets_are_left_alone(make_runner, labels
     runner = validated_on(make_runner, labels)
     runner.train()
     assert runner.epoch == 2
+
+
+@pytest.mark.parametrize(
+    'types', [('Accuracy', 'ShotAccuracy'), ('OpenSetMetric', 'OpenSetMetric')]
+)
+def test_metrics_of_one_name_are_refused_before_training_or_test(make_runner, types):
+    """MMEngine would notice after the first whole evaluation."""
+    metrics = [dict(type=name) for name in types]
+    runner = validated_on(make_runner, [0, 1, 2], metrics)
+    said = f'^{types[0]} and {types[1]} would both report .*/top1.*another `prefix`'
+    with pytest.raises(ValueError, match=said):
+        runner.train()
+    assert runner.iter == 0
+
+    with pytest.raises(ValueError, match=said):
+        make_runner(custom_hooks=HOOK, test_evaluator=metrics).test()
