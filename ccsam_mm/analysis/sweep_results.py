@@ -85,6 +85,19 @@ class SweepResults:
             line['id'] = None
         self._write()
 
+    def is_tested(self, trial: SweepTrial) -> bool:
+        """Whether the stage that rows are compared by has been tested.
+
+        Args:
+            trial (SweepTrial): The trial.
+
+        Returns:
+            bool: Whether its line has a test of this stage. One without a
+            ``test_stage`` counts as such.
+        """
+        line, stage = self.line(trial) or {}, self.select['stage']
+        return 'test' in line and line.get('test_stage', stage) == stage
+
     def add_test(self, trials: List[SweepTrial], metrics: dict) -> None:
         """Add the test of a network to the lines of its trials.
 
@@ -93,7 +106,7 @@ class SweepResults:
             metrics (dict): What was measured.
         """
         for trial in trials:
-            self.line(trial)['test'] = metrics
+            self.line(trial).update(test=metrics, test_stage=self.select['stage'])
         self._write()
 
     def winners(self) -> List[str]:

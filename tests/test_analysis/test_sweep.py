@@ -471,6 +471,7 @@ def test_results_survive_in_order(tmp_path):
     assert again.missing() == [] and again.winners() == ['a,x=2', 'b']
     again.add_test(trials[2:], {'accuracy/top1': 7.0})
     assert [p.name for p in path.parent.iterdir()] == ['results.jsonl']
+    assert [again.is_tested(trial) for trial in trials] == [False, False, True]
 
     # Rows that the sweep no longer has, and those of other values, are kept.
     changed = [a_trial('b', 0, 'f3'), a_trial('c', 0, 'f4')]
@@ -484,6 +485,20 @@ def test_results_survive_in_order(tmp_path):
     path.write_text('{}\n<<<<<<< merge\n'.replace('{}', json.dumps(other.lines[0])))
     with pytest.raises(ValueError, match=r'line 2 of .*results.jsonl is no JSON'):
         SweepResults(path, trials, SELECT)
+
+
+def test_a_test_belongs_to_the_stage_that_was_tested(tmp_path):
+    trial = a_trial('a', 0, 'f0')
+    results = SweepResults(tmp_path / 'results.jsonl', [trial], SELECT)
+    results.add(trial, dict(stages={}))
+    results.add_test([trial], {'accuracy/top1': 7.0})
+    other = dict(SELECT, stage='stage1')
+    assert not SweepResults(results.path, [trial], other).is_tested(trial)
+    # Older files do not say which one it was.
+    line = json.loads(results.path.read_text())
+    assert line.pop('test_stage') == 'stage2'
+    results.path.write_text(json.dumps(line))
+    assert SweepResults(results.path, [trial], other).is_tested(trial)
 
 
 def test_pictures_are_of_rows_and_numeric_axes(tmp_path, monkeypatch):

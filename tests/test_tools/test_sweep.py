@@ -305,6 +305,16 @@ def test_best_row_of_each_run_is_tested_once(sweep, capsys):
         in Path('docs/results.md').read_text()
     )
 
+    # A test of another stage than today's is no result, and made again.
+    select = "select = dict(metric='accuracy/class_mean', stage='stage1')\n"
+    Path('sweep.py').write_text(Path('sweep.py').read_text() + select)
+    assert sweep('--report-only') == 0
+    assert '## Test of' not in Path('docs/results.md').read_text()
+    assert sweep('--test') == 0
+    again = Path('tests').read_text().splitlines()[4:]
+    assert again and all('/one_seed' in checkpoint for checkpoint in again)
+    assert '## Test of' in Path('docs/results.md').read_text()
+
 
 def test_rerun_trains_the_chosen_again(sweep):
     sweep()

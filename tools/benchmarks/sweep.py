@@ -310,7 +310,7 @@ class Sweeper:
             return 0
         winners = self.results.winners()
         for trial in self.chosen:
-            if trial.row in winners and 'test' not in self.results.line(trial):
+            if trial.row in winners and not self.results.is_tested(trial):
                 stage = trial.stage(self.select['stage'])
                 self.tests.setdefault(stage.work_dir, []).append(trial)
         print(f'{len(self.tests)} tests to do, of {" ".join(winners)}', flush=True)
@@ -388,11 +388,12 @@ def report(args, sweep, trials):
         rows = list(dict.fromkeys(t.row for t in trials if t.stage(stage)))
         table = sweep_table(lines, rows, stage, select, baseline)
         tables.append(f'## Validation after {stage}\n\n{table}')
+    tested = [results.line(trial) for trial in trials if results.is_tested(trial)]
     rows = [row for row in results.winners()
-            if values_of(lines, row, 'test', select['metric'])]  # fmt: skip
+            if values_of(tested, row, 'test', select['metric'])]  # fmt: skip
     if rows:
         table = sweep_table(
-            lines, rows, 'test', select, baseline if baseline in rows else None
+            tested, rows, 'test', select, baseline if baseline in rows else None
         )
         tables.append(f'## Test of the rows that validation chose\n\n{table}')
     text = '\n\n'.join([head(args, sweep, trials, results), *tables])
