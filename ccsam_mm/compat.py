@@ -77,9 +77,10 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from mmengine.device import get_device  # noqa: E402
 from mmengine.logging import HistoryBuffer  # noqa: E402
-from mmengine.registry import OPTIM_WRAPPERS  # noqa: E402
+from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS  # noqa: E402
 from mmengine.runner import CheckpointLoader  # noqa: E402
 from packaging.version import Version  # noqa: E402
+from torch.nn.parallel import DistributedDataParallel  # noqa: E402
 
 with warnings.catch_warnings():
     # mmcv-lite misses a compiled operator that nothing here needs, and warns each time.
@@ -237,8 +238,13 @@ def prepare_cpu_distributed(cfg) -> None:
             ``cfg.model_wrapper_cfg`` is completed in place.
     """
     launcher = cfg.get('launcher', 'none')
-    if launcher == 'none' or get_device() != 'cpu':
+    if launcher == 'none' or get_device() not in ('cpu', 'mps'):
         return
+    if get_device() == 'mps':
+        raise RuntimeError(
+            'Several processes can not train on the GPU of Apple silicon, which has no '
+            'distributed backend: leave out --launcher and tools/dist_train.sh.'
+        )
     _LAUNCHER_ENV[launcher]()
     if not torch.distributed.is_initialized():
         dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
@@ -253,7 +259,9 @@ def prepare_cpu_distributed(cfg) -> None:
         )
     wrapper = cfg.model_wrapper_cfg
     # A CPU module has no device to name; other wrappers (FSDP) know no such argument.
-    if wrapper.get('type', 'MMDistributedDataParallel') == 'MMDistributedDataParallel':
+    kind = wrapper.get('type', 'MMDistributedDataParallel')
+    kind = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(kind, type) and issubclass(kind, DistributedDataParallel):
         wrapper.setdefault('device_ids', None)
 
 

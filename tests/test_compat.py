@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import load_checkpoint
 from packaging.specifiers import SpecifierSet
@@ -306,6 +307,23 @@ def test_process_group_on_cpu(environ, tmp_path, launcher):
         find_unused_parameters=True,
         device_ids=None,
     )
+
+
+@pytest.mark.parametrize(
+    'kind', [MMDistributedDataParallel, 'mmengine.MMDistributedDataParallel']
+)
+def test_ddp_by_another_name_has_no_device(environ, kind):
+    for key, value in dict(LAUNCHERS['pytorch'], MASTER_PORT=free_port()).items():
+        environ.setenv(key, value)
+    cfg = Config(dict(launcher='pytorch', model_wrapper_cfg=dict(type=kind)))
+    compat.prepare_cpu_distributed(cfg)
+    assert cfg.model_wrapper_cfg.device_ids is None
+
+
+def test_several_processes_on_apple_silicon_are_refused(environ):
+    environ.setattr(compat, 'get_device', lambda: 'mps')
+    with pytest.raises(RuntimeError, match='leave out --launcher'):
+        compat.prepare_cpu_distributed(Config(dict(launcher='pytorch')))
 
 
 def test_mpi_without_address_is_one_sentence(environ):

@@ -96,7 +96,7 @@ def merge_cfg_options(cfg: Config, args) -> None:
         cfg.merge_from_dict(args.cfg_options)
     for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         # PyTorch refuses workers that persist where there are none.
-        if (cfg.get(field) or {}).get('num_workers') == 0:
+        if cfg.get(field) and not cfg[field].get('num_workers'):
             cfg[field].persistent_workers = False
 
 
@@ -125,7 +125,11 @@ def _check_dataset(dataset, key: str) -> None:
     if not (isinstance(kind, type) and issubclass(kind, CustomDataset)):
         return
     root = dataset.get('data_root') or ''
-    for name in ('data_root', 'ann_file', 'data_prefix'):
+    names = ['data_root', 'ann_file', 'data_prefix']
+    remote = {'backend_args', 'file_client_args'}
+    if any(remote & set(step) for step in dataset.get('pipeline') or ()):
+        names = ['ann_file']  # images come from elsewhere
+    for name in names:
         path = dataset.get(name)
         if isinstance(path, str) and path and '://' not in root + path:
             path = osp.expanduser(osp.join('' if name == 'data_root' else root, path))

@@ -15,6 +15,7 @@ from tool_utils import (
 )
 
 from ccsam_mm import compat
+from ccsam_mm.engine.hooks.utils import last_checkpoint
 
 
 def parse_args():
@@ -86,6 +87,9 @@ def merge_args(cfg, args):
         overrides,
     )
     merge_cfg_options(cfg, args)
+    if cfg.get('resume') and cfg.get('load_from') is None:
+        # MMEngine would look where the work directory was when it trained.
+        cfg.load_from = last_checkpoint(cfg.work_dir)
     return cfg
 
 

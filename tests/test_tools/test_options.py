@@ -90,6 +90,14 @@ def test_resume(merged):
     assert cfg.resume is True and cfg.load_from == 'epoch_3.pth'
 
 
+def test_resume_finds_the_checkpoint_of_a_moved_work_dir(merged, tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/epoch_3.pth')
+    (tmp_path / 'epoch_3.pth').touch()
+    cfg = merged('train', DIGITS, '--resume', '--work-dir', tmp_path)
+    assert cfg.load_from == str(tmp_path / 'epoch_3.pth')
+    assert merged('train', DIGITS, '--work-dir', tmp_path).load_from is None
+
+
 def test_no_validate_and_loader_switches(merged):
     cfg = merged(
         'train', DIGITS, '--no-validate', '--no-pin-memory', '--no-persistent-workers'
@@ -207,6 +215,10 @@ def test_missing_data_names_path_and_key(load_tool, tmp_path):
     (tmp_path / 'train').mkdir()
     check_folder(load_tool, data_root=str(tmp_path), data_prefix='train')
     check_folder(load_tool, data_root='s3://bucket/images')
+    loading = dict(type='LoadImageFromFile', backend_args=dict(backend='petrel'))
+    (tmp_path / 'list.txt').touch()
+    remote = dict(ann_file=f'{tmp_path}/list.txt', data_prefix='no', pipeline=[loading])
+    check_folder(load_tool, **remote)
     for key, path in dict(data_root='no', data_prefix='no', ann_file='no.txt').items():
         changes = {'data_root': str(tmp_path), key: path}
         with pytest.raises(
