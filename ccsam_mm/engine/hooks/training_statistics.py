@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ccsam_mm.datasets import get_gt_labels
+from ccsam_mm.datasets.only_process import as_only_process
 from ccsam_mm.datasets.pipelines import as_test_set, find_pipeline
 from ccsam_mm.evaluation.open_set import ClassStatistics, collect_class_statistics
 from ccsam_mm.evaluation.open_set.statistics_file import (
@@ -63,16 +64,25 @@ class TrainingSet:
 
     @property
     def dataset(self) -> Dataset:
-        """Dataset: The built data set."""
+        """Dataset: The data set, which all ranks have to build together."""
         if self._dataset is None:
-            self._dataset = DATASETS.build(self.cfg)
-            if hasattr(self._dataset, 'full_init'):
-                self._dataset.full_init()
+            self._dataset = self._build()
         return self._dataset
 
+    def _build(self) -> Dataset:
+        dataset = DATASETS.build(self.cfg)
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+        return dataset
+
     def data_key(self) -> str:
-        """Hash the config, with the pipeline, and the labels."""
-        sha = hashlib.sha256(get_gt_labels(self.dataset).tobytes())
+        """Hash the config, with the pipeline, and the labels, on any one rank."""
+        dataset = self._dataset
+        if dataset is None:
+            with as_only_process():
+                # Not kept: the others would miss this rank when they build theirs.
+                dataset = self._build()
+        sha = hashlib.sha256(get_gt_labels(dataset).tobytes())
         sha.update(json.dumps(self.cfg, sort_keys=True, default=str).encode())
         return sha.hexdigest()
 

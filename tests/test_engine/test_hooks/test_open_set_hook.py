@@ -357,7 +357,10 @@ def test_test_time_augmentation_is_refused(make_runner):
 
 @pytest.mark.slow
 def test_two_ranks_equal_one(make_runner, checkpoint, tmp_path):
-    """337 training images and batches of 50: the ranks have unequal numbers."""
+    """337 training images and batches of 50: the ranks have unequal numbers.
+
+    Afterwards they test with a training set that waits for all ranks.
+    """
     runner = make_runner()
     runner.test()
     path = checkpoint.with_name('epoch_1.open_set.pth')
@@ -371,7 +374,7 @@ def test_two_ranks_equal_one(make_runner, checkpoint, tmp_path):
     result = subprocess.run(command, env=env, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
 
-    two = torch.load(path)
+    two = torch.load(tmp_path / 'ranks.pth')
     assert {k: v for k, v in two.items() if 'key' in k} == {
         k: v for k, v in one.items() if 'key' in k
     }

@@ -1,0 +1,33 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.dist import is_distributed
+
+
+@contextmanager
+def as_only_process() -> Iterator[None]:
+    """Let one rank build a data set that the other ranks do not build.
+
+    MMPretrain's CIFAR and MNIST wait for all ranks while they load, but not where they
+    find files missing, so that neither one rank nor all of them could try to build one
+    without a way to hang. Within this context PyTorch has no process group.
+
+    Examples:
+        >>> from mmengine.dist import get_world_size
+        >>> from ccsam_mm.datasets.only_process import as_only_process
+        >>> with as_only_process():
+        ...     get_world_size()
+        1
+    """
+    if not is_distributed():
+        yield
+        return
+    members = torch.distributed.GroupMember
+    world = members.WORLD
+    members.WORLD = None
+    try:
+        yield
+    finally:
+        members.WORLD = world
