@@ -25,6 +25,7 @@ def shot_groups(
         >>> shot_groups([500, 60, 4])['medium']
         array([False,  True, False])
     """
+    check_shot_rule(shot_rule, 'shot_groups')
     counts = np.asarray(class_counts)
     if shot_rule == 'strict':
         many, few = counts > 100, counts < 20

@@ -187,7 +187,9 @@ class OpenSetMetric(BaseMetric):
         Returns:
             dict[str, float]: The measures that the class lists.
         """
-        pred, target, score = np.asarray(pred), np.asarray(target), np.asarray(score)
+        pred, target = np.asarray(pred), np.asarray(target)
+        # In one precision: a threshold in between would divide curve and groups.
+        score = np.asarray(score, float)
         curve = open_set_curve(pred, target, score)
         metrics = dict(
             f_accept_all=float(curve['f_measure'][-1]),

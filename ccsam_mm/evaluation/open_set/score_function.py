@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Optional, Union
 from torch import Tensor
 
 from .class_statistics import ClassStatistics
-from .open_max import OpenMax
+from .open_max import MIN_IMAGES, OpenMax
 from .scores import energy, hybrid, max_logit, msp, proto_cosine, proto_euclidean
 
 ScoreFunction = Callable[[Tensor, Tensor], Tensor]
@@ -21,12 +21,16 @@ _SCORES = dict(
     hybrid=hybrid,
     openmax=OpenMax,
 )
+# The least values of the options that are integers.
+_LEAST_COUNTS = dict(tail_size=MIN_IMAGES, alpha=1)
 # What the functions get besides their options.
 _DATA = ('logits', 'features', 'prototypes', 'mean_logits', 'distances', 'labels')
 
 
 def parse_score(score: Union[str, dict]) -> tuple[str, dict]:
     """Check a score and its options, which are all numbers above zero.
+
+    Those of 'openmax' count images and classes, and are integers.
 
     Args:
         score (str | dict): 'msp', 'max_logit', 'energy', 'proto_cosine',
@@ -53,8 +57,10 @@ def parse_score(score: Union[str, dict]) -> tuple[str, dict]:
         p for p in inspect.signature(_SCORES[name]).parameters if p not in _DATA
     ]
     for key, value in options.items():
-        if key not in possible or not _is_positive(value):
-            allowed = ' and '.join(f'{p}=<number above 0>' for p in possible)
+        least = _LEAST_COUNTS.get(key)
+        is_right = _is_positive(value) if least is None else _is_count(value, least)
+        if key not in possible or not is_right:
+            allowed = ' and '.join(f'{p}={_describe(p)}' for p in possible)
             raise ValueError(
                 f'score={score!r} can not have {key}={value!r}: leave it out'
                 f'{f", or set {allowed}" if allowed else ""}.'
@@ -109,7 +115,6 @@ def score_function(
     """
     name, options = parse_score(score)
     if name == 'openmax':
-        options = {key: int(value) for key, value in options.items()}
         open_max = OpenMax(
             statistics.mean_logits,
             statistics.distances,
@@ -158,3 +163,12 @@ def _parameters(name: str) -> List[str]:
 def _is_positive(value) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and 0 < value < float('inf')
+
+
+def _is_count(value, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _describe(option: str) -> str:
+    least = _LEAST_COUNTS.get(option)
+    return '<number above 0>' if least is None else f'<integer from {least} on>'

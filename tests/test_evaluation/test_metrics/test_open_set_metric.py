@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -203,6 +204,13 @@ def test_half_precision():
         sample['pred_score'] = sample['pred_score'].half()
     metric.process(None, data)
     assert metric.evaluate(6)['openset/top1'] == 75
+
+
+def test_curve_and_groups_compare_in_one_precision():
+    """Single precision's 0.7 is below that of double precision."""
+    score = np.array([0.7, 0.2], np.float32)
+    metrics = OpenSetMetric.calculate([0, 0], [0, -1], score, 0.7, [500])
+    assert metrics['many'] == metrics['accuracy'] == 0
 
 
 def test_no_work_for_single_images():

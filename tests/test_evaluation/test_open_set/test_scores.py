@@ -120,6 +120,8 @@ def test_which_scores_need_what():
         (dict(type='msp', temperature='warm'), "temperature='warm'"),
         (dict(type='max_logit', temperature=2.0), 'temperature=2.0: leave it out\\.'),
         (dict(type='openmax', alpha=True), 'set tail_size=.* and alpha='),
+        (dict(type='openmax', alpha=0.5), 'alpha=0.5: .* alpha=<integer from 1 on>'),
+        (dict(type='openmax', tail_size=2), 'set tail_size=<integer from 3 on>'),
     ],
 )
 def test_wrong_scores_are_one_sentence(score, message):
