@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 
 from ccsam_mm.datasets.pipelines import find_pipeline
 from ccsam_mm.evaluation import OpenSetMetric
+from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import (
     ClassStatistics,
     PredictionWatch,
@@ -118,6 +119,29 @@ class OpenSetInferencer(ImageClassificationInferencer):
                 data_sample.open_set_scores = {'msp': confidence}
         return data_samples
 
+    def visualize(
+        self, ori_inputs: List, preds: List[DataSample], *args, **kwargs
+    ) -> Optional[List[np.ndarray]]:
+        """Draw the predictions, those below the threshold as -1, 'unknown'.
+
+        Args:
+            ori_inputs (List): The images.
+            preds (List[DataSample]): The predictions.
+            *args: Other arguments of the base class.
+            **kwargs: Other keyword arguments of the base class.
+
+        Returns:
+            List[np.ndarray], optional: The drawn images.
+        """
+        shown = [self._as_shown(data_sample) for data_sample in preds]
+        known = self.classes
+        if known is not None:
+            self.classes = [*known, 'unknown']  # at index -1
+        try:
+            return super().visualize(ori_inputs, shown, *args, **kwargs)
+        finally:
+            self.classes = known
+
     def postprocess(
         self,
         preds: List[DataSample],
@@ -143,11 +167,25 @@ class OpenSetInferencer(ImageClassificationInferencer):
         for result, data_sample in zip(results, preds):
             result['open_set_score'] = data_sample.open_set_scores[self.score_key]
             result['threshold'] = self.threshold
-            # A score that is NaN is accepted by no threshold.
-            if not result['open_set_score'] >= self.threshold:
+            if self._is_unknown(data_sample):
                 result.update(pred_label=-1, pred_class='unknown')
             result.setdefault('pred_class', str(result['pred_label']))
         return results
+
+    def _is_unknown(self, data_sample: DataSample) -> bool:
+        # A score that is NaN is accepted by no threshold.
+        return not data_sample.open_set_scores[self.score_key] >= self.threshold
+
+    def _as_shown(self, data_sample: DataSample) -> DataSample:
+        """Give an unknown image the label -1, with the score that rejects it."""
+        if not self._is_unknown(data_sample):
+            return data_sample
+        scores, shown = data_sample.pred_score, data_sample.clone()
+        rejected = scores.new_tensor([data_sample.open_set_scores[self.score_key]])
+        # Not its setters, which count classes.
+        shown.set_field(torch.cat([scores, rejected]), 'pred_score')
+        shown.set_field(torch.tensor([-1]), 'pred_label')
+        return shown
 
     def _init_pipeline(self, cfg: Config) -> Callable:
         """Find the pipeline also in wrapped data sets."""
@@ -195,14 +233,10 @@ class OpenSetInferencer(ImageClassificationInferencer):
 
 def _find_metric(cfg: Config, score: Union[str, dict, None]) -> OpenSetMetric:
     """The config's metric with the score, or the first one, or a new one."""
-    evaluator = cfg.get('test_evaluator') or []
-    for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
-        kind = metric['type']
-        kind = METRICS.get(kind) if isinstance(kind, str) else kind
-        if isinstance(kind, type) and issubclass(kind, OpenSetMetric):
-            built = METRICS.build(metric)
-            if score is None or built.score_key == open_set_score_key(score):
-                return built
+    for metric in open_set_configs(cfg.get('test_evaluator')):
+        built = METRICS.build(metric)
+        if score is None or built.score_key == open_set_score_key(score):
+            return built
     score = 'msp' if score is None else score
     options = {} if open_set_score_key(score) == 'msp' else dict(threshold='auto')
     return OpenSetMetric(score=score, **options)

@@ -7,8 +7,10 @@ import numpy as np
 import open_digits
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmpretrain.registry import DATASETS
+from mmpretrain.visualization import UniversalVisualizer
 from torch.utils.data import DataLoader
 
 from ccsam_mm.apis import OpenSetInferencer
@@ -96,6 +98,37 @@ def test_the_first_metric_of_the_config_is_the_default(folder):
     file = folder / 'mine.json'
     file.write_text('{"msp": {"threshold": 0.7}}')
     assert OpenSetInferencer(*names, threshold=str(file)).threshold == 0.7
+
+
+def test_the_metric_is_found_in_an_evaluator_with_metrics(folder):
+    cfg = Config.fromfile(str(folder / 'open.py'))
+    cfg.test_evaluator = dict(metrics=cfg.test_evaluator)
+    inferencer = OpenSetInferencer(cfg, str(folder / 'epoch_1.pth'), score='hybrid')
+    assert (inferencer.score_key, inferencer.threshold) == ('hybrid', 0.9)
+
+
+@pytest.mark.parametrize('classes', [None, open_digits.KNOWN])
+def test_pictures_say_what_the_results_say(folder, pictures, monkeypatch, classes):
+    names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
+    inferencer = OpenSetInferencer(*names, score=SCORES[1])
+    inferencer.classes = classes
+    drawn = []
+    inferencer.visualizer = UniversalVisualizer()
+    monkeypatch.setattr(
+        inferencer.visualizer.ax_save,
+        'text',
+        lambda x, y, text, **options: drawn.append(text),
+    )
+    results = inferencer(pictures[0], show_dir=str(folder / 'shown'))
+    assert len(list((folder / 'shown').iterdir())) == len(results)
+    unknown = [result['pred_label'] == -1 for result in results]
+    assert set(unknown) == {True, False}
+    for text, result in zip(drawn, results):
+        is_unknown = result['pred_label'] == -1
+        score = result['open_set_score' if is_unknown else 'pred_score']
+        name = f' ({result["pred_class"]})' if classes else ''
+        assert text == f'Prediction: {result["pred_label"]}, {score:.2f}{name}'
+    assert inferencer.classes is classes
 
 
 def test_no_class_is_known_by_a_score_that_is_nan(folder, pictures, model):

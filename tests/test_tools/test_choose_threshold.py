@@ -112,20 +112,35 @@ def test_test_images_are_refused(load_tool):
     for key, value in (('seed', 1), ('val_ratio', 0.5)):
         with pytest.raises(ValueError, match='at one `seed` and `val_ratio`'):
             check(load_tool, halves[0], {**halves[1], key: value})
+    # Other options than those of the images hide nothing, nor do lists.
+    renamed = open_digits.known('test', pipeline=[], test_mode=True, lazy_init=True)
+    with pytest.raises(ValueError, match='the same known images'):
+        check(load_tool, dict(val, known=renamed), test)
+    own, common = val['unknown'], test['unknown']
+    with pytest.raises(ValueError, match='the same unknown images'):
+        check(load_tool, dict(val, unknown=[own, common]), test)
+    with pytest.raises(ValueError, match='the same data set'):
+        check(load_tool, dict(test, unknown=[common]), test)
+    check(load_tool, dict(halves[0], unknown=[common, own]), halves[1])
+    with pytest.raises(ValueError, match='in one order'):
+        check(load_tool, dict(halves[0], unknown=[own, common]), halves[1])
     with pytest.raises(ValueError, match=r'no `val_dataloader`, .*OpenSet\(known='):
         check(load_tool, None, test)
 
 
 def test_scores_of_both_evaluators_once_each(load_tool):
     tool = load_tool('analysis_tools/choose_threshold')
+    energy = dict(type='energy', temperature=2.0)
     cfg = Config(
         dict(
             val_evaluator=dict(type='OpenSetMetric'),
-            test_evaluator=[
-                dict(type='ShotAccuracy'),
-                dict(type='OpenSetMetric', score=dict(type='energy', temperature=2.0)),
-                dict(type='OpenSetMetric', score='msp', prefix='again'),
-            ],
+            test_evaluator=dict(
+                metrics=[
+                    dict(type='ShotAccuracy'),
+                    dict(type='OpenSetMetric', score=energy),
+                    dict(type='OpenSetMetric', score='msp', prefix='again'),
+                ]
+            ),
         )
     )
     assert list(tool.find_scores(cfg)) == ['msp', 'energy(temperature=2.0)']

@@ -13,7 +13,6 @@ import sys
 sys.path.append(osp.dirname(osp.dirname(osp.abspath(__file__))))
 
 from mmengine.dist import is_main_process
-from mmpretrain.registry import METRICS
 from tool_utils import (
     add_common_args,
     build_runner,
@@ -25,7 +24,7 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
-from ccsam_mm.evaluation import OpenSetMetric
+from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import open_set_score_key
 from ccsam_mm.evaluation.open_set.statistics_file import (
     THRESHOLDS_SUFFIX,
@@ -33,6 +32,9 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
     file_hash,
 )
 from ccsam_mm.evaluation.open_set.threshold_choice import CRITERIA, write_thresholds
+
+# What a data set's images do not depend on.
+NO_IMAGES = ('pipeline', 'test_mode', 'lazy_init')
 
 
 def parse_args():
@@ -100,38 +102,54 @@ def check_validation_set(cfg, name):
 
 def common_images(val, test):
     """Name what is in both data sets, as far as their configs tell."""
+    val, test = images_of(val), images_of(test)
     if val == test:
         return 'data set'
     if test is None or not ('known' in val and 'known' in test):
         return ''
-    if val.known == test.known:
+    if val['known'] == test['known']:
         return 'known images'
-    if val.unknown == test.unknown and not are_divided(val, test):
+    if share_unknown(val, test):
         return (
             "unknown images (without part='val' in one and part='test' in the other, "
-            'at one `seed` and `val_ratio`)'
+            'at one `seed` and `val_ratio` and in one order)'
         )
     return ''
 
 
-def are_divided(val, test):
-    """Whether OpenSet divides the same unknown images in the same way."""
+def images_of(config):
+    """What tells the images of a data set in its config."""
+    if isinstance(config, (list, tuple)):
+        return [images_of(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    images = {k: images_of(v) for k, v in config.items() if k not in NO_IMAGES}
+    if isinstance(images.get('unknown'), dict):
+        images['unknown'] = [images['unknown']]
+    return images
+
+
+def share_unknown(val, test):
+    """Whether an unknown data set is in both, but not divided in the same way."""
     division = [(d.get('seed', 0), d.get('val_ratio', 0.2)) for d in (val, test)]
     parts = {val.get('part'), test.get('part')}
-    return parts == {'val', 'test'} and division[0] == division[1]
+    are_divided = parts == {'val', 'test'} and division[0] == division[1]
+    return any(
+        own == other
+        # OpenSet divides them one after another with one generator.
+        and not (are_divided and val['unknown'][: i + 1] == test['unknown'][: j + 1])
+        for i, own in enumerate(val['unknown'])
+        for j, other in enumerate(test['unknown'])
+    )
 
 
 def find_scores(cfg):
     """Scores of all OpenSetMetrics of validation and test by their keys."""
     scores = {}
     for name in ('val_evaluator', 'test_evaluator'):
-        evaluator = cfg.get(name) or []
-        for metric in [evaluator] if isinstance(evaluator, dict) else evaluator:
-            kind = metric.get('type')
-            kind = METRICS.get(kind) if isinstance(kind, str) else kind
-            if isinstance(kind, type) and issubclass(kind, OpenSetMetric):
-                score = metric.get('score', 'msp')
-                scores[open_set_score_key(score)] = score
+        for metric in open_set_configs(cfg.get(name)):
+            score = metric.get('score', 'msp')
+            scores[open_set_score_key(score)] = score
     if not scores:
         raise ValueError(
             'Neither `val_evaluator` nor `test_evaluator` has a threshold to choose: '
