@@ -1,11 +1,14 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 import copy
+from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
-from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.dataset import force_full_init
 from torch.utils.data import Dataset
 
 from .dataset_wrapper import DatasetWrapper
+from .narrow import narrow
 
 
 class ImageSubset(DatasetWrapper):
@@ -26,7 +29,39 @@ class ImageSubset(DatasetWrapper):
         """
         self._ori_indices = indices
         self._labels = labels
-        self.dataset, self._inner_indices = _narrow(self.dataset, indices)
+        self.dataset, self._inner_indices = narrow(self.dataset, indices)
+
+    @force_full_init
+    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
+        """Reduce the data set to some of its images; ``class_counts`` stay.
+
+        Args:
+            indices (int | Sequence[int]): So many of the first (negative: last)
+                images, or the indices of those to keep.
+        """
+        if isinstance(indices, int):
+            every = range(len(self))
+            indices = every[:indices] if indices >= 0 else every[indices:]
+        indices = np.asarray(indices, dtype=np.int64)
+        self._ori_indices = self._ori_indices[indices]
+        self._labels = self._labels[indices]
+        self.dataset, self._inner_indices = narrow(
+            self.dataset, self._inner_indices[indices]
+        )
+
+    @force_full_init
+    def get_subset(self, indices: Union[Sequence[int], int]) -> 'ImageSubset':
+        """Make another data set of some of the images, as ``KFoldDataset`` does.
+
+        Args:
+            indices (int | Sequence[int]): Those of :meth:`get_subset_`.
+
+        Returns:
+            ImageSubset: The smaller data set.
+        """
+        part = copy.copy(self)
+        part.get_subset_(indices)
+        return part
 
     @force_full_init
     def _get_ori_dataset_idx(self, idx: int) -> int:
@@ -68,31 +103,3 @@ class ImageSubset(DatasetWrapper):
             lines.append(f'Number of categories: \t{len(counts)}')
             lines.append(f'Training images per class: \t{max(counts)}..{min(counts)}')
         return lines
-
-
-def _narrow(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndarray]:
-    """Make a real subset where that can be, which the refetch of images stays in.
-
-    Args:
-        dataset (Dataset): The data set, which is not changed.
-        indices (np.ndarray): The images to keep.
-
-    Returns:
-        tuple[Dataset, np.ndarray]: The data set or its subset, and where the images
-        are in it.
-    """
-    if len(indices) < len(dataset):
-        if isinstance(dataset, BaseDataset):
-            # Not `get_subset`, whose memo outlives the call and mixes up data sets.
-            dataset = copy.copy(dataset)
-            dataset.get_subset_(indices.tolist())
-            indices = np.arange(len(indices))
-        elif isinstance(dataset, ImageSubset):
-            part = copy.copy(dataset)
-            part._ori_indices = dataset._ori_indices[indices]
-            part._labels = dataset._labels[indices]
-            part.dataset, part._inner_indices = _narrow(
-                dataset.dataset, dataset._inner_indices[indices]
-            )
-            return part, np.arange(len(indices))
-    return dataset, indices

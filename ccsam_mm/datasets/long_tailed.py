@@ -16,6 +16,7 @@ from .class_counts import (
 from .dataset_wrapper import build_dataset
 from .image_subset import ImageSubset
 from .imbalance import long_tailed_counts, select_held_out, select_long_tailed
+from .narrow import find_undividable
 
 
 @DATASETS.register_module()
@@ -36,6 +37,9 @@ class LongTailed(ImageSubset):
     ``held_out`` puts images aside for one: two wrappers that differ in ``part`` (and
     in the pipeline of what they wrap) are a long-tailed training set and a balanced
     validation set without a common image.
+
+    MMEngine's ``ConcatDataset`` of two long-tailed sets needs
+    ``ignore_keys=['class_counts']``, and its classes are then counted anew.
 
     Args:
         dataset (Dataset | dict): The data set to wrap, or its config.
@@ -185,11 +189,23 @@ class LongTailed(ImageSubset):
         indices = select_long_tailed(labels, wanted, self.seed)
         counts = np.bincount(labels[indices]).tolist()
         if self.held_out:
+            self._refuse_shared_images()
             held_out = select_held_out(
                 labels, wanted, self.held_out, self.seed, classes
             )
             indices = held_out if self.part == 'held_out' else indices
         return indices, counts
+
+    def _refuse_shared_images(self) -> None:
+        """Refuse to divide what would show an image in both parts."""
+        shared = find_undividable(self.dataset)
+        if shared is not None:
+            name = type(shared).__name__
+            raise ValueError(
+                f'held_out={self.held_out} of LongTailed can not divide {name}, which '
+                f'would show images of one part in the other one, too: put {name} '
+                'around LongTailed, or leave out `held_out`.'
+            )
 
     def _counts_of_reference(
         self, labels: np.ndarray, classes: Optional[list]

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from .class_counts import class_names, get_gt_labels
 from .dataset_wrapper import DatasetWrapper, build_dataset
 from .labels_of_items import set_label
+from .narrow import narrow
 
 UNKNOWN = -1
 
@@ -103,12 +104,17 @@ class OpenSet(DatasetWrapper):
             )
         rng = np.random.RandomState(self.seed)
         chosen = [np.arange(len(known_labels))]
-        for dataset in self.datasets[1:]:
+        inner = chosen[:]
+        for i, dataset in enumerate(self.datasets[1:], start=1):
             self._check_unknown(dataset)
             chosen.append(self._choose(len(dataset), rng))
+            # A refetch must not show an image of the other part.
+            self.datasets[i], where = narrow(dataset, chosen[-1])
+            inner.append(where)
         sizes = [len(indices) for indices in chosen]
         self._dataset_of = np.repeat(np.arange(len(sizes)), sizes)
         self._index_in = np.concatenate(chosen)
+        self._inner_index = np.concatenate(inner)
         self._labels = np.full(sum(sizes), UNKNOWN)
         self._labels[: len(known_labels)] = known_labels
         self._fully_initialized = True
@@ -166,13 +172,13 @@ class OpenSet(DatasetWrapper):
         Returns:
             dict: The idx-th annotation, with the label -1 for an unknown class.
         """
-        dataset, index = self._get_ori_dataset_idx(idx)
+        dataset, index = int(self._dataset_of[idx]), int(self._inner_index[idx])
         info = self.datasets[dataset].get_data_info(index)
         return info if dataset == 0 else {**info, 'gt_label': UNKNOWN}
 
     @force_full_init
     def __getitem__(self, idx: int) -> dict:
-        dataset, index = self._get_ori_dataset_idx(idx)
+        dataset, index = int(self._dataset_of[idx]), int(self._inner_index[idx])
         item = self.datasets[dataset][index]
         return item if dataset == 0 else set_label(item, UNKNOWN)
 

@@ -137,8 +137,13 @@ def test_a_replacement_of_another_class_is_an_error(toy):
     def broken(results):
         return None if results['gt_label'] == 0 else results
 
-    repeated = RepeatDataset(toy(LABELS, classes=CLASSES, pipeline=[broken]), times=1)
-    subset = ClassSubset(repeated, ['cat'])
+    class Wrapper:
+        dataset = toy(LABELS, classes=CLASSES, pipeline=[broken])
+        __len__ = dataset.__len__
+        __getitem__ = dataset.__getitem__
+        get_gt_labels = dataset.get_gt_labels
+
+    subset = ClassSubset(Wrapper(), ['cat'])
     with pytest.raises(
         RuntimeError, match='of class [123] .* which ClassSubset leaves'
     ):

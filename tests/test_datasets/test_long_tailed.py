@@ -14,7 +14,13 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
 
-from ccsam_mm.datasets import CIFAR10LT, LongTailed, long_tailed_counts
+from ccsam_mm.datasets import (
+    CIFAR10LT,
+    LongTailed,
+    count_classes,
+    long_tailed_counts,
+)
+from ccsam_mm.datasets.class_counts import known_class_counts
 
 CLASSES = ['cat', 'dog', 'cow']
 LABELS = [2, 0, 1] * 20
@@ -249,6 +255,58 @@ def test_wrappers_inside_and_outside(toy):
     outside = DATASETS.build(dict(type='RepeatDataset', times=2, dataset=config))
     assert outside.metainfo['class_counts'] == [20, 10, 5]
     assert len(outside) == 70
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_k_folds(test_mode):
+    inner = dict(type='ToyDataset', labels=LABELS)
+    config = dict(type='LongTailed', imbalance_ratio=4, dataset=inner)
+    whole = DATASETS.build(config)
+    fold = DATASETS.build(
+        dict(
+            type='KFoldDataset',
+            dataset=config,
+            num_splits=5,
+            fold=1,
+            seed=0,
+            test_mode=test_mode,
+        )  # fmt: skip
+    )
+    expected = [whole[i] for i in fold._ori_indices]
+    assert len(fold) == (7 if test_mode else 28)
+    images, labels = zip(*((d['img'], d['gt_label']) for d in expected))
+    assert tuple(fold[i]['img'] for i in range(len(fold))) == images
+    assert tuple(fold.get_gt_labels()) == labels
+    assert [fold.get_cat_ids(i)[0] for i in range(len(fold))] == list(labels)
+    assert len(whole) == 35
+
+
+@pytest.mark.parametrize('indices', [[3, 1], 2, -2, []])
+def test_subsets(toy, indices):
+    whole = LongTailed(toy(LABELS), imbalance_ratio=4)
+    positions = np.arange(35)
+    kept = positions[:2] if indices == 2 else positions[33:]
+    kept = indices if isinstance(indices, list) else kept
+    part = whole.get_subset(indices)
+    assert [part[i]['img'] for i in range(len(part))] == [
+        whole[int(i)]['img'] for i in kept
+    ]
+    assert part.metainfo == whole.metainfo and len(whole) == 35
+
+
+def test_two_long_tailed_sets_are_joined(toy):
+    parts = [LongTailed(toy(LABELS), imbalance_ratio=ratio) for ratio in (2, 4)]
+    configs = [
+        dict(type='mmpretrain.LongTailed', imbalance_ratio=ratio,
+             dataset=dict(type='ToyDataset', labels=LABELS))
+        for ratio in (2, 4)
+    ]  # fmt: skip
+    config = dict(type='ConcatDataset', datasets=configs, ignore_keys=['class_counts'])
+    data = DATASETS.build(config)
+    assert len(data) == sum(map(len, parts))
+    assert known_class_counts(data) is None
+    counts = [sum(pair) for pair in zip(*(p.metainfo['class_counts'] for p in parts))]
+    assert count_classes(data) == counts
 
 
 def test_metainfo_is_a_copy(toy):

@@ -39,6 +39,9 @@ def test_is_what_a_loop_finds(toy, sizes, part, val_ratio, seed):
                 if n == number]  # fmt: skip
         assert kept == sorted(set(kept))
         items += [{**other[i], 'gt_label': -1} for i in kept]
+        for item, i in zip(items[-len(kept) :], kept):
+            # A real subset, in which images have other indices.
+            item['sample_idx'] = kept.index(i)
         origins += [(number, i) for i in kept]
     assert [data[i] for i in range(len(data))] == items
     assert [data._get_ori_dataset_idx(i) for i in range(len(data))] == origins
@@ -80,6 +83,19 @@ def test_seeds_divide_differently(toy):
         for seed in range(4)
     ]
     assert len({tuple(part) for part in parts}) == 4
+
+
+def test_a_broken_image_is_replaced_from_the_same_part(toy):
+    def broken(results):
+        return None if results['img'] % 2 else results
+
+    drawn = []
+    for part in ('val', 'test'):
+        unknown = toy([0] * 40, pipeline=[broken])
+        data = OpenSet(toy(LABELS), unknown, part=part, val_ratio=0.5)
+        drawn.append({data[i]['img'] for _ in range(9) for i in range(6, len(data))})
+        assert len(unknown) == 40
+    assert all(drawn) and not drawn[0] & drawn[1]
 
 
 @pytest.mark.parametrize('labels', [[5, 0], 2], ids=['other labels', 'no labels'])
