@@ -10,10 +10,11 @@ from mmpretrain.registry import DATASETS
 
 from .class_counts import count_labels
 from .imbalance import long_tailed_counts, select_long_tailed
+from .training_counts_mixin import TrainingCountsMixin
 
 
 @DATASETS.register_module()
-class CIFAR10LT(CIFAR10):
+class CIFAR10LT(TrainingCountsMixin, CIFAR10):
     """Long-tailed `CIFAR10 <https://www.cs.toronto.edu/~kriz/cifar.html>`_.
 
     The training split is long-tailed, for seed 0 with the images of LDAM

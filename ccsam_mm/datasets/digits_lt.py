@@ -4,12 +4,13 @@ from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
 from .imbalance import long_tailed_counts, select_long_tailed
+from .training_counts_mixin import TrainingCountsMixin
 
 TEST_IMAGES_PER_CLASS = 50
 
 
 @DATASETS.register_module()
-class DigitsLT(BaseDataset):
+class DigitsLT(TrainingCountsMixin, BaseDataset):
     """Long-tailed handwritten digits that come with scikit-learn.
 
     1,797 real 8x8 images of the "Optical Recognition of Handwritten Digits" data

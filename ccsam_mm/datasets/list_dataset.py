@@ -10,9 +10,10 @@ from mmpretrain.datasets.base_dataset import expanduser
 
 from .image_folders import is_local, locate, missing_files
 from .image_list import ImageList, read_json_list, read_text_list
+from .training_counts_mixin import TrainingCountsMixin
 
 
-class ListDataset(BaseDataset):
+class ListDataset(TrainingCountsMixin, BaseDataset):
     """Base of the long-tailed data sets whose splits are lists of images.
 
     A list has lines ``relative/path label``. Images are looked for where the list

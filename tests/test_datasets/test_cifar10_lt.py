@@ -64,6 +64,16 @@ def test_images_are_those_of_ldam(tmp_path):
     assert images == expected
 
 
+def test_counts_follow_indices_of_the_training_split(tmp_path):
+    write_cifar(tmp_path, CIFAR10LT)
+    files = dict(data_root=str(tmp_path), imbalance_ratio=10, verify_md5=False)
+    few = CIFAR10LT(indices=70, **files)
+    counts = np.bincount(few.get_gt_labels(), minlength=10).tolist()
+    assert few.metainfo['class_counts'] == counts and sum(counts) == 70
+    test = CIFAR10LT(split='test', indices=7, **files)
+    assert test.metainfo['class_counts'] == CIFAR10LT(**files).metainfo['class_counts']
+
+
 def test_another_copy_is_refused_by_default(tmp_path, monkeypatch):
     folder = write_cifar(tmp_path, CIFAR10LT)
     (folder / 'data_batch_1').unlink()  # a missing file must not start a download

@@ -62,6 +62,20 @@ def test_all_splits_know_the_training_counts():
     assert np.bincount(DigitsLT(split='test').get_gt_labels()).tolist() == [50] * 10
 
 
+def test_counts_follow_indices_of_the_training_split():
+    data = DigitsLT(split='train', indices=300)
+    counts = np.bincount(data.get_gt_labels(), minlength=10).tolist()
+    assert data.metainfo['class_counts'] == counts and sum(counts) == 300
+    assert all(type(c) is int for c in data.metainfo['class_counts'])
+    few = DigitsLT(split='train', indices=[0, 1], lazy_init=True)
+    few.full_init()
+    assert len(few.metainfo['class_counts']) == 10
+    assert sum(few.metainfo['class_counts']) == 2
+    # The counts of another split are those of the training.
+    whole = DigitsLT(split='train').metainfo['class_counts']
+    assert DigitsLT(split='test', indices=20).metainfo['class_counts'] == whole
+
+
 def test_images_use_the_whole_range():
     info = DigitsLT(split='test').get_data_info(0)
     assert info['img'].dtype == np.uint8 and info['img'].shape == (8, 8, 3)

@@ -1,0 +1,23 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+import numpy as np
+
+
+class TrainingCountsMixin:
+    """Lets ``class_counts`` follow the ``indices`` of MMEngine's data sets.
+
+    The base of data sets with a ``split`` whose :meth:`load_data_list` counts the whole
+    training split. Other splits keep those counts.
+    """
+
+    def full_init(self) -> None:
+        """Load the annotations, and count what ``indices`` leave of them."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if self._indices is not None and self.split == 'train':
+            # A class may be gone: what needs all of them refuses a count of zero.
+            counts = np.bincount(
+                super().get_gt_labels(),
+                minlength=len(self._metainfo['class_counts']),
+            )
+            self._metainfo['class_counts'] = counts.tolist()
