@@ -16,6 +16,7 @@ from ccsam_mm.datasets.class_counts import (
     known_class_counts,
 )
 from ccsam_mm.evaluation import shot_groups
+from ccsam_mm.files import whole_file, write_whole
 
 from .comparison import align_table
 
@@ -115,18 +116,21 @@ def save_distribution(
         list[str]: The paths of the two files.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     as_json, as_csv = folder / 'class_counts.json', folder / 'class_counts.csv'
-    as_json.write_text(json.dumps(distribution) + '\n', encoding='utf-8')
+    write_whole(as_json, json.dumps(distribution) + '\n')
     groups = _group_of_class(distribution, shot_rule)
     splits = distribution['splits'].values()
-    with open(as_csv, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        head = ['label', 'class', 'group', 'class_count']
-        writer.writerow([*head, *(f'{name}_images' for name in distribution['splits'])])
-        for c, name in enumerate(distribution['classes']):
-            row = [c, name, groups[c], distribution['class_counts'][c]]
-            writer.writerow([*row, *(split['class_counts'][c] for split in splits)])
+    head = ['label', 'class', 'group', 'class_count']
+    rows = [[*head, *(f'{name}_images' for name in distribution['splits'])]]
+    for c, name in enumerate(distribution['classes']):
+        row = [c, name, groups[c], distribution['class_counts'][c]]
+        rows.append([*row, *(split['class_counts'][c] for split in splits)])
+    # The csv module writes line ends of its own.
+    with (
+        whole_file(as_csv) as new,
+        open(new, 'w', newline='', encoding='utf-8') as file,
+    ):
+        csv.writer(file).writerows(rows)
     return [str(as_json), str(as_csv)]
 
 

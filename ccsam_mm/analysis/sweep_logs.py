@@ -8,37 +8,11 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
-from mmengine.utils import mkdir_or_exist
-
-from ccsam_mm.engine.hooks.utils import last_checkpoint
+from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.files import write_whole
 
 # What a line of a validation has beside its metrics.
 NO_METRICS = ('data_time', 'time', 'step')
-
-
-def write_whole(path: str, text: str) -> None:
-    """Write a file such that it is the old or the new one, whatever happens.
-
-    Args:
-        path (str): The file.
-        text (str): Its content.
-
-    Examples:
-        >>> import tempfile
-        >>> from ccsam_mm.analysis.sweep_results import write_whole
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_whole(f'{folder}/new/a.txt', 'text')
-        ...     open(f'{folder}/new/a.txt').read()
-        'text'
-    """
-    path = Path(path)
-    mkdir_or_exist(str(path.parent))
-    new = path.with_name(f'{path.name}.new')
-    with open(new, 'w', encoding='utf-8') as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
 
 
 def read_marker(stage) -> Optional[dict]:

@@ -3,7 +3,8 @@ import json
 from pathlib import Path
 from typing import List, Optional
 
-from .sweep_logs import write_whole
+from ccsam_mm.files import write_whole
+
 from .sweep_plan import SweepTrial
 from .sweep_report import best_row
 

@@ -70,11 +70,11 @@ from ccsam_mm.analysis.sweep_logs import (  # noqa: E402
     measure,
     read_marker,
     step_back,
-    write_whole,
 )
 from ccsam_mm.analysis.sweep_processes import LocalProcess, RayTask  # noqa: E402
 from ccsam_mm.analysis.sweep_report import mean_and_deviation, values_of  # noqa: E402
-from ccsam_mm.engine.hooks.utils import last_checkpoint  # noqa: E402
+from ccsam_mm.checkpoints import last_checkpoint  # noqa: E402
+from ccsam_mm.files import write_whole  # noqa: E402
 
 THREADS = ('OMP', 'MKL', 'OPENBLAS', 'NUMEXPR')
 LAST_LINES = 12

@@ -7,6 +7,8 @@ from typing import Union
 
 import numpy as np
 
+from ccsam_mm.files import write_whole
+
 from .curve import Array, open_set_curve
 from .plot import plot_open_set
 
@@ -55,7 +57,6 @@ def write_open_set_report(
         ),
         curve={key: values[points].tolist() for key, values in curve.items()},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, allow_nan=False), encoding='utf-8')
+    write_whole(path, json.dumps(report, allow_nan=False))
     threshold = metrics.get('threshold')
     plot_open_set(pred, target, score, threshold, path.with_suffix('.png'), score_key)

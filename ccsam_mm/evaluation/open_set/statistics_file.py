@@ -10,6 +10,8 @@ from typing import NamedTuple, Optional
 import torch
 from torch import nn
 
+from ccsam_mm.files import whole_file
+
 from .class_statistics import ClassStatistics
 
 STATISTICS_SUFFIX = '.open_set.pth'
@@ -111,14 +113,8 @@ def save_statistics(path: str, kept: KeptStatistics) -> None:
     """
     content = {k: v for k, v in kept.statistics._asdict().items() if v is not None}
     content.update(model_key=kept.model_key, data_key=kept.data_key)
-    os.makedirs(osp.dirname(path) or '.', exist_ok=True)
-    unfinished = f'{path}.{os.getpid()}.tmp'
-    try:
+    with whole_file(path) as unfinished:
         torch.save(content, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        if osp.exists(unfinished):
-            os.remove(unfinished)
 
 
 def load_statistics(path: str) -> Optional[KeptStatistics]:

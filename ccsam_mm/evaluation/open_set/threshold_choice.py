@@ -2,11 +2,11 @@
 """Chooses a threshold on validation images, and keeps it beside the checkpoint."""
 
 import json
-import os
-import os.path as osp
 from typing import Dict
 
 import numpy as np
+
+from ccsam_mm.files import write_whole
 
 from .curve import Array, open_set_curve
 
@@ -78,9 +78,4 @@ def write_thresholds(path: str, entries: Dict[str, dict]) -> None:
         entries (dict[str, dict]): What :func:`choose_threshold` gives, by the keys of
             the scores.
     """
-    os.makedirs(osp.dirname(path) or '.', exist_ok=True)
-    text = json.dumps(entries, indent=2, allow_nan=False)
-    unfinished = f'{path}.{os.getpid()}.tmp'
-    with open(unfinished, 'w', encoding='utf-8') as file:
-        file.write(text)
-    os.replace(unfinished, path)
+    write_whole(path, json.dumps(entries, indent=2, allow_nan=False))
