@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from typing import List, Optional
 
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
@@ -46,8 +47,10 @@ class ClassCountsHook(Hook):
             runner (Runner): The runner of the training or testing process.
         """
         for loop in (runner._val_loop, runner._test_loop):
-            if isinstance(loop, BaseLoop) and hasattr(loop, 'evaluator'):
-                check_metric_names(loop.evaluator.metrics)
+            evaluator = getattr(loop, 'evaluator', None)
+            # A subclass may add the names of data sets.
+            if type(evaluator) is Evaluator:
+                check_metric_names(evaluator.metrics)
         if not is_about_to_train(runner):
             return
         dataset = runner.train_dataloader.dataset
