@@ -5,8 +5,10 @@ import copy
 from collections.abc import Iterator
 from typing import Optional
 
+from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import ClassBalancedDataset, RepeatDataset
-from mmpretrain.registry import DATASETS
+from mmengine.registry import Registry
+from mmpretrain.registry import DATASETS, TRANSFORMS
 
 
 def parts_with_pipeline(dataset: dict) -> Iterator[dict]:
@@ -56,7 +58,8 @@ def find_pipeline(dataset: dict) -> Optional[list]:
 def as_test_set(dataset: dict, pipeline: list) -> dict:
     """Show the images of a training set once each, and without augmentation.
 
-    The way of loading stays that of the training, which may skip unreadable images.
+    Where both pipelines begin with loading a file, that of the training stays, which
+    may skip unreadable images.
 
     Args:
         dataset (dict): The config of the training data set, which is not changed.
@@ -77,12 +80,18 @@ def as_test_set(dataset: dict, pipeline: list) -> dict:
         dataset = dataset['dataset']
     dataset = copy.deepcopy(dataset)
     for part in list(parts_with_pipeline(dataset)):
-        loading = part['pipeline'][:1]
-        keeps = loading and pipeline and loading[0]['type'] == pipeline[0]['type']
-        part['pipeline'] = [*(loading if keeps else pipeline[:1]), *pipeline[1:]]
+        keeps = _loads_file(part['pipeline']) and _loads_file(pipeline)
+        first = part['pipeline'] if keeps else pipeline
+        part['pipeline'] = [*first[:1], *pipeline[1:]]
     return dataset
 
 
-def _type(dataset: dict) -> Optional[type]:
-    kind = dataset.get('type')
-    return DATASETS.get(kind) if isinstance(kind, str) else kind
+def _loads_file(pipeline: list) -> bool:
+    """Whether a pipeline begins with MMCV's loading of an image file."""
+    first = _type(pipeline[0], TRANSFORMS) if pipeline else None
+    return isinstance(first, type) and issubclass(first, LoadImageFromFile)
+
+
+def _type(cfg: dict, registry: Registry = DATASETS) -> Optional[type]:
+    kind = cfg.get('type')
+    return registry.get(kind) if isinstance(kind, str) else kind

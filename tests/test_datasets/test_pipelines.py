@@ -2,6 +2,7 @@
 import copy
 
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import RepeatDataset
 
 from ccsam_mm.datasets.pipelines import as_test_set, find_pipeline
@@ -46,6 +47,25 @@ def test_another_first_transform_is_that_of_the_test():
     for train in ([dict(type='RandomFlip', prob=0.5)], []):
         data = dict(type='DigitsLT', pipeline=train)
         assert as_test_set(data, TEST)['pipeline'] == TEST
+
+
+@pytest.mark.parametrize(
+    'first', ['LoadImageFromFile', 'mmcv.LoadImageFromFile', LoadImageFromFile]
+)
+def test_a_loader_that_skips_stays_also_before_another_loader(first):
+    test = [dict(type=first), *TEST[1:]]
+    assert as_test_set(DATA, test)['pipeline'] == [LOAD, *TEST[1:]]
+    back = dict(DATA, pipeline=[dict(type=first), *TRAIN[1:]])
+    assert as_test_set(back, TEST)['pipeline'] == [dict(type=first), *TEST[1:]]
+
+
+def test_a_first_transform_that_loads_nothing_is_that_of_the_test():
+    """Though it is of the same type: images in memory need no loading."""
+    pack = dict(type='PackInputs')
+    train = [dict(type='Resize', scale=40), dict(type='RandomCrop', crop_size=32), pack]
+    test = [dict(type='Resize', scale=32), pack]
+    data = dict(type='DigitsLT', pipeline=train)
+    assert as_test_set(data, test)['pipeline'] == test
 
 
 def test_every_part_of_a_joined_set_changes():
