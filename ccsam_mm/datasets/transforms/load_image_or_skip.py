@@ -28,7 +28,8 @@ class LoadImageOrSkip(LoadImageFromFile):
     in training. There is one warning for each file, with the number of files so far
     in this process and its workers, over all epochs; one file more than
     ``max_unreadable`` stops the training. With 0 the first one stops, which is right
-    for tests. A file that does not exist always stops: that is an error of the list.
+    for tests. A file that does not exist or can not be fetched always stops: that is
+    an error of the list or of the storage.
 
     JPEG and PNG files without their end marker are verified with Pillow, because
     OpenCV 4 makes an image of a truncated file. Damage in the middle of a JPEG can
@@ -79,6 +80,7 @@ class LoadImageOrSkip(LoadImageFromFile):
             imdecode_backend=imdecode_backend,
             backend_args=backend_args,
         )
+        _check_decoder(imdecode_backend)
         self.max_unreadable = max_unreadable
         self._unreadable = DistinctFiles()
 
@@ -94,19 +96,32 @@ class LoadImageOrSkip(LoadImageFromFile):
         if 'img' in results:
             return results
         path = results['img_path']
+        content = self._fetch(path)
         try:
-            image = self._decode(get(path, backend_args=self.backend_args))
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"There is no image '{path}': correct the list or `data_root` of the "
-                'data set.'
-            ) from error
+            image = self._decode(content)
+        except ImportError:  # the decoder is missing, not the image broken
+            raise
         except Exception as error:  # decoders raise whatever their parsers raise
             self._count(path, error)
             return None
         results['img'] = image.astype(np.float32) if self.to_float32 else image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
+
+    def _fetch(self, path: str) -> bytes:
+        """Get the bytes; what goes wrong here says nothing of the image."""
+        try:
+            return get(path, backend_args=self.backend_args)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"There is no image '{path}': correct the list or `data_root` of the "
+                'data set.'
+            ) from error
+        except Exception as error:  # storage backends raise what their clients raise
+            raise OSError(
+                f"The image '{path}' could not be fetched ({type(error).__name__}: "
+                f'{error}): check permissions, connection and `backend_args`.'
+            ) from error
 
     def _decode(self, content: bytes) -> np.ndarray:
         """Decode an image, and raise an error if it is not whole."""
@@ -152,3 +167,18 @@ class LoadImageOrSkip(LoadImageFromFile):
         """
         inner = super().__repr__().split('(', 1)[1]
         return f'{type(self).__name__}(max_unreadable={self.max_unreadable}, {inner}'
+
+
+def _check_decoder(name: Optional[str]) -> None:
+    """Refuse a decoder that is not installed: it would find every image unreadable."""
+    default = mmcv.image.io.imread_backend
+    try:
+        mmcv.use_backend(name or default)
+    except (ImportError, AssertionError) as error:
+        cause = str(error) or 'MMCV has none of that name'
+        raise ImportError(
+            f"LoadImageOrSkip can not use imdecode_backend='{name}' ({cause}): install "
+            "it, or set `imdecode_backend` to 'cv2' or 'pillow'."
+        ) from error
+    finally:
+        mmcv.use_backend(default)

@@ -6,6 +6,7 @@ import re
 import traceback
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
@@ -74,6 +75,39 @@ def test_a_missing_file_stops(tmp_path):
     load = LoadImageOrSkip(max_unreadable=100)
     with pytest.raises(FileNotFoundError, match="no image '.*gone.jpg': correct"):
         load(dict(img_path=str(tmp_path / 'gone.jpg')))
+
+
+@pytest.mark.parametrize(
+    'error', [PermissionError(13, 'Permission denied'), ConnectionError('reset')]
+)
+def test_a_file_that_can_not_be_fetched_stops(load, monkeypatch, error):
+    """A storage that is away for a while would use up the limit."""
+
+    def fail(path, backend_args):
+        raise error
+
+    monkeypatch.setattr('ccsam_mm.datasets.transforms.load_image_or_skip.get', fail)
+    message = rf"x.jpg' could not be fetched \({type(error).__name__}: .*check perm"
+    with pytest.raises(OSError, match=message) as caught:
+        load(encoded('.jpg'))
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['turbojpeg', 'no such decoder'])
+def test_a_decoder_that_is_not_installed_is_refused(monkeypatch, name):
+    monkeypatch.setattr('mmcv.image.io.TurboJPEG', None)
+    with pytest.raises(ImportError, match=f"use imdecode_backend='{name}' .*: install"):
+        LoadImageOrSkip(imdecode_backend=name)
+    assert mmcv.image.io.imread_backend == 'cv2'
+
+
+def test_a_decoder_that_fails_to_import_stops(load, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ImportError('no decoder')
+
+    monkeypatch.setattr('mmcv.imfrombytes', fail)
+    with pytest.raises(ImportError, match='no decoder'):
+        load(encoded('.jpg'))
 
 
 def broken_files(folder, number):
