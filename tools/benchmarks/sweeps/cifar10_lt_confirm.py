@@ -18,6 +18,7 @@ _grids = dict(
     balanced_ccsam={_strength: [0.003]},
     mixup={},
     mixup_floor={_strength: [0.01]},
+    mean_over_classes={_strength: [0.01, 0.1]},
 )
 
 results = 'docs/sweeps/cifar10_lt_confirm.jsonl'
