@@ -15,5 +15,6 @@ def _on_fashion_mnist(run):
 
 work_dir = 'work_dirs/sweeps/fashion_mnist_lt_stage1'
 results = 'docs/sweeps/fashion_mnist_lt_stage2.jsonl'
+seeds = [0, 1]
 common = dict(_delete_=True)
 runs = [_on_fashion_mnist(run) for run in _base_.runs]
