@@ -82,6 +82,8 @@ from mmengine.runner import CheckpointLoader  # noqa: E402
 from packaging.version import Version  # noqa: E402
 from torch.nn.parallel import DistributedDataParallel  # noqa: E402
 
+from .config_types import class_of  # noqa: E402
+
 with warnings.catch_warnings():
     # mmcv-lite misses a compiled operator that nothing here needs, and warns each time.
     warnings.filterwarnings('ignore', 'Fail to import')
@@ -259,9 +261,8 @@ def prepare_cpu_distributed(cfg) -> None:
         )
     wrapper = cfg.model_wrapper_cfg
     # A CPU module has no device to name; other wrappers (FSDP) know no such argument.
-    kind = wrapper.get('type', 'MMDistributedDataParallel')
-    kind = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
-    if isinstance(kind, type) and issubclass(kind, DistributedDataParallel):
+    kind = class_of({'type': 'MMDistributedDataParallel', **wrapper}, MODEL_WRAPPERS)
+    if kind is not None and issubclass(kind, DistributedDataParallel):
         wrapper.setdefault('device_ids', None)
 
 

@@ -21,6 +21,7 @@ from mmpretrain.registry import DATASETS  # noqa: E402
 
 import ccsam_mm  # noqa: E402, F401  (registers everything, also for plain configs)
 from ccsam_mm import compat  # noqa: E402
+from ccsam_mm.config_types import class_of  # noqa: E402
 
 
 def add_common_args(parser) -> None:
@@ -120,9 +121,8 @@ def _check_dataset(dataset, key: str) -> None:
         return
     for inner in ('dataset', 'datasets', 'reference', 'known', 'unknown'):
         _check_dataset(dataset.get(inner), f'{key}.{inner}')
-    kind = dataset.get('type')
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if not (isinstance(kind, type) and issubclass(kind, CustomDataset)):
+    kind = class_of(dataset, DATASETS)
+    if kind is None or not issubclass(kind, CustomDataset):
         return
     root = dataset.get('data_root') or ''
     names = ['data_root', 'ann_file', 'data_prefix']

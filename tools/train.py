@@ -15,7 +15,7 @@ from tool_utils import (
 )
 
 from ccsam_mm import compat
-from ccsam_mm.engine.hooks.utils import last_checkpoint
+from ccsam_mm.checkpoints import last_checkpoint
 
 
 def parse_args():

@@ -172,13 +172,17 @@ class OpenSet(DatasetWrapper):
         Returns:
             dict: The idx-th annotation, with the label -1 for an unknown class.
         """
-        dataset, index = int(self._dataset_of[idx]), int(self._inner_index[idx])
+        dataset, index = self._find(idx)
         info = self.datasets[dataset].get_data_info(index)
         return info if dataset == 0 else {**info, 'gt_label': UNKNOWN}
 
+    def _find(self, idx: int) -> tuple[int, int]:
+        """Number of the data set, and the index in what is left of it."""
+        return int(self._dataset_of[idx]), int(self._inner_index[idx])
+
     @force_full_init
     def __getitem__(self, idx: int) -> dict:
-        dataset, index = int(self._dataset_of[idx]), int(self._inner_index[idx])
+        dataset, index = self._find(idx)
         item = self.datasets[dataset][index]
         return item if dataset == 0 else set_label(item, UNKNOWN)
 

@@ -7,8 +7,9 @@ from typing import Optional
 
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import ClassBalancedDataset, RepeatDataset
-from mmengine.registry import Registry
 from mmpretrain.registry import DATASETS, TRANSFORMS
+
+from ccsam_mm.config_types import class_of
 
 
 def parts_with_pipeline(dataset: dict) -> Iterator[dict]:
@@ -76,7 +77,7 @@ def as_test_set(dataset: dict, pipeline: list) -> dict:
         >>> as_test_set(repeated, [dict(type='PackInputs')])
         {'type': 'DigitsLT', 'pipeline': [{'type': 'PackInputs'}]}
     """
-    while _type(dataset) in (RepeatDataset, ClassBalancedDataset):
+    while class_of(dataset, DATASETS) in (RepeatDataset, ClassBalancedDataset):
         dataset = dataset['dataset']
     dataset = copy.deepcopy(dataset)
     for part in list(parts_with_pipeline(dataset)):
@@ -88,10 +89,5 @@ def as_test_set(dataset: dict, pipeline: list) -> dict:
 
 def _loads_file(pipeline: list) -> bool:
     """Whether a pipeline begins with MMCV's loading of an image file."""
-    first = _type(pipeline[0], TRANSFORMS) if pipeline else None
-    return isinstance(first, type) and issubclass(first, LoadImageFromFile)
-
-
-def _type(cfg: dict, registry: Registry = DATASETS) -> Optional[type]:
-    kind = cfg.get('type')
-    return registry.get(kind) if isinstance(kind, str) else kind
+    first = class_of(pipeline[0], TRANSFORMS) if pipeline else None
+    return first is not None and issubclass(first, LoadImageFromFile)

@@ -1,7 +1,11 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """The mathematics of CC-SAM and SAM as pure tensor functions: torch, no registry."""
 
-from .characteristic_radius import characteristic_radius, perturbation_norm
+from .characteristic_radius import (
+    characteristic_radius,
+    direction_factor,
+    perturbation_norm,
+)
 from .class_norms import class_norms
 from .class_routing import ClassRouting, routed_forward
 from .linear_class_gradients import LinearClassGradients
@@ -13,6 +17,7 @@ __all__ = [
     'LinearClassGradients',
     'characteristic_radius',
     'class_norms',
+    'direction_factor',
     'perturbation_norm',
     'random_linear_products',
     'routed_forward',

@@ -99,3 +99,24 @@ def perturbation_norm(
     # Without a gradient, or with one that overflowed, there is no direction to go.
     has_direction = (grad_norm > 0) & grad_norm.isfinite()
     return torch.where(has_direction, length, torch.zeros_like(length))
+
+
+def direction_factor(length: Tensor, norm: Tensor) -> Tensor:
+    r"""Factor that gives a direction its length, always a finite number.
+
+    Args:
+        length (Tensor): :math:`\|\epsilon_c\|`, zero where the direction is zero.
+        norm (Tensor): Norm of the direction, in the shape of ``length``.
+
+    Returns:
+        Tensor: ``length / norm``, zero for a zero direction.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.sharpness import direction_factor
+        >>> direction_factor(torch.tensor([2.0, 0.0]), torch.tensor([4.0, 0.0]))
+        tensor([0.5000, 0.0000])
+    """
+    limits = torch.finfo(norm.dtype)
+    # Infinity times a zero entry of the direction would be no number.
+    return (length / norm.clamp(min=limits.tiny)).clamp(max=limits.max)

@@ -1,7 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Whether every split of a benchmark is complete, and every image readable."""
 
-import os
 import os.path as osp
 from functools import cache
 from multiprocessing import Pool
@@ -13,6 +12,7 @@ from ccsam_mm.analysis.comparison import align_table
 from ccsam_mm.datasets import LoadImageOrSkip
 from ccsam_mm.datasets.image_folders import missing_files
 from ccsam_mm.evaluation import shot_groups
+from ccsam_mm.files import write_whole
 
 
 def check_splits(benchmark, out: str) -> bool:
@@ -114,10 +114,7 @@ def verify_images(benchmark, out: str, jobs: int) -> bool:
         causes = list(track(causes, len(paths)))
     lines = [f'{path}: {cause}\n' for path, cause in zip(paths, causes) if cause]
     report = osp.join(out, 'unreadable.txt')
-    partial = f'{report}.partial'
-    with open(partial, 'w', encoding='utf-8') as file:
-        file.writelines(lines)
-    os.replace(partial, report)
+    write_whole(report, ''.join(lines))
     if lines:
         print(
             f"{len(lines):,} of {len(paths):,} images are unreadable, see '{report}': "

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
-from .utils import last_checkpoint
+from ccsam_mm.checkpoints import last_checkpoint
 
 
 @HOOKS.register_module()

@@ -6,7 +6,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.registry import HOOKS
 
-from .utils import is_about_to_train, last_checkpoint
+from ccsam_mm.checkpoints import last_checkpoint
+
+from .utils import is_about_to_train
 
 
 @HOOKS.register_module()

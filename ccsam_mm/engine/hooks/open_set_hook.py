@@ -41,11 +41,10 @@ class OpenSetHook(Hook):
 
     Scores with prototypes and 'openmax' need statistics of the training images, which
     the model looks at (once; twice for 'openmax'), with the pipeline of the test. They
-    are kept as
-    ``<checkpoint>.open_set.pth`` beside the checkpoint, or in the work directory where
-    that can not be written to, and used again as long as weights, data set, labels and
-    pipeline are the same. Validation during training has other weights each time, and
-    keeps nothing.
+    are kept as ``<checkpoint>.open_set.pth`` beside the checkpoint, or in the work
+    directory where that can not be written to, and used again as long as weights, data
+    set, labels and pipeline are the same. Validation during training has other weights
+    each time, and keeps nothing.
 
     It also tells ``OpenSetMetric(threshold='auto')`` where the thresholds of this
     checkpoint are: ``<checkpoint>.open_set.json``. After a test, a table in the log has

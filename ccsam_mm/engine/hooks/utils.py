@@ -1,10 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from mmengine.runner import BaseLoop, Runner
 
-from ccsam_mm.checkpoints import last_checkpoint
-
-__all__ = ['is_about_to_train', 'last_checkpoint']
-
 
 def is_about_to_train(runner: Runner) -> bool:
     """Whether ``before_run`` is that of a training, not of a validation or test.

@@ -7,7 +7,11 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ccsam_mm.sharpness import LinearClassGradients, random_linear_products
+from ccsam_mm.sharpness import (
+    LinearClassGradients,
+    direction_factor,
+    random_linear_products,
+)
 
 from .gather_rows import gather_rows
 
@@ -54,10 +58,7 @@ def perturbed_logits(
     if direction == 'random':
         products = random_linear_products(features, labels, linear.out_features, bias)
     else:
-        # A zero gradient has zero length, too: 0 / tiny is 0.
-        limits = torch.finfo(norms.dtype)
-        # Infinity times a zero entry would be no number.
-        length = (length / norms.clamp(min=limits.tiny)).clamp(max=limits.max)
+        length = direction_factor(length, norms)
         products = gradients.products(features, labels)
     perturbed = torch.addcmul(logits, length[:, None], products)
     if class_reduction == 'sample':

@@ -7,7 +7,7 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from ccsam_mm.sharpness import ClassRouting, class_norms
+from ccsam_mm.sharpness import ClassRouting, class_norms, direction_factor
 
 from .gather_rows import gather_rows
 
@@ -48,9 +48,7 @@ def routed_perturbation(
     if direction == 'random':
         grads = [torch.randn_like(grad) for grad in grads]
         raw_norms = class_norms(grads)
-    limits = torch.finfo(raw_norms.dtype)
-    # Infinity times a zero entry would be no number.
-    factors = (length / raw_norms.clamp(min=limits.tiny)).clamp(max=limits.max)
+    factors = direction_factor(length, raw_norms)
     if isinstance(scale, Tensor):
         # A scaled gradient may overflow; zero times infinity would be no number.
         grads = [grad.nan_to_num(0, 0, 0) for grad in grads]

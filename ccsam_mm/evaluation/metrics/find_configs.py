@@ -1,9 +1,11 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Finds the open-set metrics in a config, in every form that MMEngine builds."""
 
-from typing import Optional, Union
+from typing import Union
 
 from mmpretrain.registry import METRICS
+
+from ccsam_mm.config_types import class_of
 
 from .open_set_metric import OpenSetMetric
 
@@ -28,9 +30,9 @@ def open_set_configs(evaluator: Union[dict, list, None]) -> list[dict]:
         metrics = metrics.get('metrics', metrics)
     if not isinstance(metrics, (list, tuple)):
         metrics = [metrics]
-    return [m for m in metrics if isinstance(m, dict) and _is_open_set(m.get('type'))]
+    return [m for m in metrics if isinstance(m, dict) and _is_open_set(m)]
 
 
-def _is_open_set(kind: Optional[Union[str, type]]) -> bool:
-    kind = METRICS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(kind, type) and issubclass(kind, OpenSetMetric)
+def _is_open_set(metric: dict) -> bool:
+    kind = class_of(metric, METRICS)
+    return kind is not None and issubclass(kind, OpenSetMetric)
