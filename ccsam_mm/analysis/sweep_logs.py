@@ -35,7 +35,8 @@ def measure(stage) -> dict:
         stage (SweepStage): The stage.
 
     Returns:
-        dict: ``metrics``, ``train_loss`` and ``seconds``.
+        dict: ``metrics`` of the last validation, ``best``, the best value that each had
+        in any (to compare with papers that report it), ``train_loss`` and ``seconds``.
     """
     lines = _scalars(stage.work_dir)
     if not lines:
@@ -52,14 +53,34 @@ def measure(stage) -> dict:
         )
     losses = [line['loss'] for line in lines if 'loss' in line]
     return dict(
-        metrics={
-            key: value
-            for key, value in validation.items()
-            if key not in NO_METRICS and isinstance(value, (int, float))
-        },
+        metrics=_metrics(validation),
+        best=_best(lines),
         train_loss=losses[-1] if losses else None,
         seconds=round(_seconds(stage.work_dir), 1),
     )
+
+
+def _metrics(validation: dict) -> dict:
+    """The numbers of a validation's line."""
+    return {
+        key: value
+        for key, value in validation.items()
+        if key not in NO_METRICS and isinstance(value, (int, float))
+    }
+
+
+def _best(lines: List[dict]) -> dict:
+    """The highest value of each metric over all validations."""
+    best: dict = {}
+    for line in filter(_is_validation, lines):
+        for key, value in _metrics(line).items():
+            best[key] = max(value, best.get(key, value))
+    return best
+
+
+def _is_validation(line: dict) -> bool:
+    """Lines of a training name the iteration, those of a validation do not."""
+    return 'step' in line and 'iter' not in line
 
 
 def step_back(stage) -> None:
@@ -113,8 +134,7 @@ def _scalars(work_dir: str) -> List[dict]:
 
 
 def _last_validation(lines: List[dict]) -> Optional[dict]:
-    """Lines of a training name the iteration, those of a validation do not."""
-    return next((x for x in reversed(lines) if 'step' in x and 'iter' not in x), None)
+    return next((x for x in reversed(lines) if _is_validation(x)), None)
 
 
 def _step(checkpoint: Optional[str]) -> int:
