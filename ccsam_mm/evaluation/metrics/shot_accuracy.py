@@ -98,9 +98,9 @@ class ShotAccuracy(BaseMetric):
                     )
                 if score.isnan().any():
                     raise ValueError(
-                        'The model gives an image scores that are NaN: use a checkpoint '
-                        'whose training has not diverged, or evaluate without mixed '
-                        'precision.'
+                        'The model gives an image scores that are NaN: use a '
+                        'checkpoint whose training has not diverged, or evaluate '
+                        'without mixed precision.'
                     )
                 pred = score.argmax()
             else:
