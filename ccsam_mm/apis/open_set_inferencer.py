@@ -86,6 +86,9 @@ class OpenSetInferencer(ImageClassificationInferencer):
         **kwargs,
     ) -> None:
         super().__init__(model, pretrained, device, classes, **kwargs)
+        trained = getattr(self.model, '_dataset_meta', None) or {}
+        self._trained_classes = trained.get('classes')
+        self._check_classes()
         metric = _find_metric(self.config, score)
         self.score = metric.score
         self.score_key = metric.score_key
@@ -198,8 +201,29 @@ class OpenSetInferencer(ImageClassificationInferencer):
             threshold = self._beside(THRESHOLDS_SUFFIX, "threshold='auto'")
             warn_of_stale_thresholds(threshold, self._checkpoint)
         if isinstance(threshold, str):
-            return read_threshold(threshold, self.score_key)
+            return read_threshold(threshold, self.score_key, self._trained_classes)
         return float(threshold)
+
+    def _check_classes(self) -> None:
+        """Refuse names that belong to other outputs; new names are fine."""
+        if self.classes is None:
+            return
+        number = getattr(getattr(self.model, 'head', None), 'num_classes', None)
+        if number is not None and len(self.classes) != number:
+            raise ValueError(
+                f'OpenSetInferencer got {len(self.classes)} names of classes, but the '
+                f'head has {number}: name all of them in `classes`, in the order of the '
+                'training.'
+            )
+        own = list(self._trained_classes or ())
+        for i, name in enumerate(self.classes):
+            if name in own and own[i] != name:
+                raise ValueError(
+                    f"`classes` of OpenSetInferencer gives class {i} the name '{name}', "
+                    f"but it is '{own[i]}' in the checkpoint, whose '{name}' is class "
+                    f'{own.index(name)}: keep the order of the training, or leave '
+                    '`classes` out.'
+                )
 
     def _load_statistics(self) -> Optional[ClassStatistics]:
         """Read what the score has to know of the training images."""

@@ -24,6 +24,7 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
+from ccsam_mm.datasets.class_counts import class_names
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import open_set_score_key
 from ccsam_mm.evaluation.open_set.statistics_file import (
@@ -190,6 +191,9 @@ def main():
     metrics = runner.val()
     if is_main_process():
         origin = dict(checkpoint=args.checkpoint, sha256=file_hash(args.checkpoint))
+        names = class_names(runner.val_dataloader.dataset)
+        if names is not None:
+            origin['classes'] = [str(name) for name in names]
         entries = {}
         for name, value in metrics.items():
             key, _, item = name.rpartition('/')
