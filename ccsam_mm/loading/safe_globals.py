@@ -75,6 +75,8 @@ def _empty_array(*_):
 
 def _scalar(dtype, raw):
     """Serves ``numpy.core.multiarray.scalar``."""
+    # Bytes of Python 2 are read as a string.
+    raw = raw.encode('latin1') if isinstance(raw, str) else raw
     return np.frombuffer(raw, _plain_dtype(dtype))[0]
 
 
@@ -85,13 +87,6 @@ def _history_statistic(owner, name):
             f'a checkpoint may not ask for attribute {name!r} of {owner!r}'
         )
     return getattr(HistoryBuffer, name)
-
-
-def _array_of_buffer(buffer, dtype, shape, order, axis_order=None):
-    """Serves ``numpy.core.numeric._frombuffer``, of pickles of protocol 5."""
-    if axis_order is not None:
-        raise pickle.UnpicklingError('a batch may hold plain arrays only')
-    return np.frombuffer(buffer, _plain_dtype(dtype)).reshape(shape, order=order)
 
 
 def array_globals() -> dict:
@@ -106,7 +101,6 @@ def array_globals() -> dict:
     for core in ('numpy.core', 'numpy._core'):
         served[f'{core}.multiarray._reconstruct'] = _empty_array
         served[f'{core}.multiarray.scalar'] = _scalar
-        served[f'{core}.numeric._frombuffer'] = _array_of_buffer
     return served
 
 
