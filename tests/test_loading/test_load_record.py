@@ -46,7 +46,10 @@ def renamed(old, new):
 
 
 WRONG = dict(
-    shallower=(lambda: weights_of(depth=8), r'35 of 65 names.*layer1\.1\.conv1\.weight'),
+    shallower=(
+        lambda: weights_of(depth=8),
+        r'35 of 65 names.*layer1\.1\.conv1\.weight',
+    ),
     deeper=(lambda: weights_of(depth=20), 'layers that the frozen part'),
     naming=(
         lambda: renamed('backbone.', ''),
