@@ -22,6 +22,7 @@ from mmpretrain.registry import DATASETS  # noqa: E402
 import ccsam_mm  # noqa: E402, F401  (registers everything, also for plain configs)
 from ccsam_mm import compat  # noqa: E402
 from ccsam_mm.config_types import class_of  # noqa: E402
+from ccsam_mm.engine.hooks import CheckLoadedHook  # noqa: E402
 
 
 def add_common_args(parser) -> None:
@@ -143,9 +144,10 @@ def _check_dataset(dataset, key: str) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the configured runner, also in a group of CPU processes."""
     compat.prepare_cpu_distributed(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, CheckLoadedHook) for hook in runner.hooks):
+        runner.register_hook(CheckLoadedHook())
+    return runner
 
 
 def leave_process_group() -> None:

@@ -16,6 +16,7 @@ from tool_utils import (
 
 from ccsam_mm import compat
 from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.loading.resume import choose_resumed
 
 
 def parse_args():
@@ -93,11 +94,20 @@ def merge_args(cfg, args):
     return cfg
 
 
+def names_resumed(cfg, args):
+    """Whether the user says which checkpoint to resume from."""
+    is_last = cfg.get('load_from') == last_checkpoint(cfg.work_dir)
+    return args.resume not in (None, 'auto') or not is_last
+
+
 def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    choose_resumed(runner, is_named=names_resumed(cfg, args))
+    runner.train()
+    del runner
     leave_process_group()
 
 
