@@ -1,0 +1,110 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Finds the linear layer that gives a head's scores, and what it gets."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def find_last_linear(head: nn.Module, num_classes: int) -> str:
+    """Name of a head's last linear layer with an output per class.
+
+    Args:
+        head (nn.Module): The head.
+        num_classes (int): Number of categories.
+
+    Returns:
+        str: The name, such as ``'fc'``.
+
+    Raises:
+        ValueError: If there is no such layer.
+    """
+    names = [
+        name
+        for name, module in head.named_modules()
+        if isinstance(module, nn.Linear)
+        and type(module).forward is nn.Linear.forward
+        and module.out_features == num_classes
+        and not name.startswith('loss_module')
+    ]
+    if not names:
+        raise ValueError(
+            f'{type(head).__name__} has no linear layer with model.head.num_classes='
+            f'{num_classes} outputs, which adversarial features are made for: '
+            f'{_REMEDY}.'
+        )
+    return names[-1]
+
+
+def last_features(head: nn.Module, linear: nn.Linear, feats: Any) -> Tensor:
+    """Run a head as far as its last linear layer.
+
+    Args:
+        head (nn.Module): The head.
+        linear (nn.Linear): Its last linear layer.
+        feats (Any): What the head gets, tensors in any nesting of lists and tuples.
+            They get no gradient; layers of the head before the last one do.
+
+    Returns:
+        Tensor: What the layer gets, ``(num_samples, in_features)``, as precise as its
+        weight.
+
+    Raises:
+        ValueError: If the layer gets anything else, or does not give the scores.
+    """
+    seen = {}
+
+    def before(_, args):
+        features = _checked(head, args[0]).to(linear.weight.dtype)
+        seen.update(features=features)
+        return (features,)
+
+    def after(_, args, output):
+        seen.update(scores=output, version=output._version)
+
+    handles = (
+        linear.register_forward_pre_hook(before),
+        linear.register_forward_hook(after),
+    )
+    try:
+        # Not head(...), whose hooks and wrappers expect what ends in a loss.
+        scores = type(head).forward(head, _detached(feats))
+    finally:
+        for handle in handles:
+            handle.remove()
+    if scores is not seen.get('scores') or scores._version != seen['version']:
+        raise ValueError(
+            f'The scores of {type(head).__name__} are not just what its last linear '
+            'layer gives (it averages several layers, or scales them), which '
+            f'adversarial features are not made for: {_REMEDY}.'
+        )
+    return seen['features']
+
+
+_REMEDY = (
+    "keep the type of stage 1's head in stage 2, which then trains on clean features "
+    'alone, or take a head such as LinearClsHead in both'
+)
+
+
+def _checked(head: nn.Module, features: Any) -> Tensor:
+    """Refuse what is not one feature vector per image."""
+    if isinstance(features, Tensor) and features.ndim == 2:
+        return features
+    if isinstance(features, Tensor):
+        got, advice = f'a tensor of shape {tuple(features.shape)}', ''
+        if features.ndim == 4:
+            advice = "set model.neck=dict(type='GlobalAveragePooling'), or "
+    else:
+        got, advice = f'a {type(features).__name__} of {len(features)}', ''
+    raise ValueError(
+        f'{type(head).__name__} needs one feature vector per image, and gets {got}: '
+        f"{advice}set model.head.base_head to the class of stage 1's head, or "
+        'keep its type in stage 2, which then trains on clean features alone.'
+    )
+
+
+def _detached(feats: Any) -> Any:
+    if isinstance(feats, (list, tuple)):
+        return type(feats)(map(_detached, feats))
+    return feats.detach() if isinstance(feats, Tensor) else feats
