@@ -3,6 +3,11 @@
 
 import argparse
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('config', resume='--resume')  # before PyTorch is imported
+
 from tool_utils import (
     add_common_args,
     build_runner,
@@ -16,6 +21,8 @@ from tool_utils import (
 
 from ccsam_mm import compat
 from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.config_errors import named_keys
+from ccsam_mm.config_rules import check_config
 
 
 def parse_args():
@@ -96,8 +103,10 @@ def merge_args(cfg, args):
 def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
+    check_config(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    build_runner(cfg).train()
+    with named_keys(cfg):
+        build_runner(cfg).train()
     leave_process_group()
 
 

@@ -24,6 +24,7 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
+from ccsam_mm.config_errors import named_keys
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import open_set_score_key
 from ccsam_mm.evaluation.open_set.statistics_file import (
@@ -186,8 +187,9 @@ def main():
     args = parse_args()
     cfg, path = merge_args(load_config(args.config), args)
     check_data(cfg, ('val_dataloader',))
-    runner = build_runner(cfg)
-    metrics = runner.val()
+    with named_keys(cfg):
+        runner = build_runner(cfg)
+        metrics = runner.val()
     if is_main_process():
         origin = dict(checkpoint=args.checkpoint, sha256=file_hash(args.checkpoint))
         entries = {}

@@ -100,6 +100,11 @@ class AdversarialFeatureHead(LinearClsHead):
         _check_choice('step_rule', step_rule, ('constant', 'log_frequency'))
         _check_choice('grad_norm', grad_norm, ('sample', 'class'))
         _check_choice('adv_image_weight', adv_image_weight, ('equal', 'log_frequency'))
+        if not isinstance(reset_classifier, bool):
+            raise ValueError(
+                f'reset_classifier={reset_classifier!r}: set '
+                'model.head.reset_classifier to True or False.'
+            )
         self.adv_step = adv_step
         self.step_rule = step_rule
         self.grad_norm = grad_norm
