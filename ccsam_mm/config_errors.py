@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional, Tuple
 import mmengine.registry
 import mmpretrain.registry
 from mmengine.config import Config
-from mmengine.registry import Registry
+from mmengine.registry import LOOPS, Registry
 from mmengine.runner import Runner
 
 from .config_rules import ConfigError
@@ -73,7 +73,7 @@ def _wrong_arguments(error: Exception, cfg: Config) -> Optional[str]:
     if not found or not isinstance(error, TypeError):
         return None
     function, unknown, missing = found.groups()
-    built = _built(error)
+    built = _built(error) or LOOPS.get(function.partition('.')[0])
     if built is not None:
         name, known = built.__name__, _arguments(built)
     elif function == 'clip_grad_norm_':
@@ -113,6 +113,9 @@ def _builds(part: dict, built: Optional[Callable], needs_type: bool = False) -> 
     return isinstance(kind, str) and kind.rpartition('.')[2] == built.__name__
 
 
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 def _arguments(built: Callable) -> set:
     """Names of arguments, also those that go to parents as ``**kwargs``."""
     functions = [built]
@@ -122,11 +125,7 @@ def _arguments(built: Callable) -> set:
     known = set()
     for function in functions:
         parameters = inspect.signature(function).parameters.values()
-        known |= {
-            p.name
-            for p in parameters
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-        }
+        known |= {p.name for p in parameters if p.kind not in _ANY}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return known - {'self'}
@@ -137,9 +136,7 @@ def _wrong_sizes(error: Exception, cfg: Config) -> Optional[str]:
     if not isinstance(error, (RuntimeError, ValueError)):
         return None
     head = (cfg.get('model') or {}).get('head') or {}
-    shapes = re.search(
-        r'mat1 and mat2 shapes .*\(\d+x(\d+) and (\d+)x\d+\)', str(error)
-    )
+    shapes = re.search(r'mat1 and mat2 shapes .*\(\d+x(\d+) and (\d+)x', str(error))
     if shapes and str(head.get('in_channels')) == shapes[2]:
         return (
             f'model.head.in_channels is {shapes[2]}, but the network before it gives '
@@ -152,9 +149,7 @@ def _wrong_sizes(error: Exception, cfg: Config) -> Optional[str]:
             'statistics: set train_dataloader.drop_last=True, or another '
             f'train_dataloader.batch_size than {size}.'
         )
-    sizes = re.match(
-        r'The size of tensor a \((\d+)\) must match .* \((\d+)\)', str(error)
-    )
+    sizes = re.match(r'The size of tensor a \((\d+)\) must .* \((\d+)\)', str(error))
     if sizes and 'data_preprocessor.py' in _last_file(error):
         return (
             f'data_preprocessor.mean or data_preprocessor.std has {sizes[2]} numbers, '

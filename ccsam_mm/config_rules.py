@@ -128,13 +128,14 @@ def _check_optimizer(cfg: Config) -> None:
 def _check_sampler(cfg: Config) -> None:
     """Refuse training images in the order of the data set, class by class."""
     loader = cfg.get('train_dataloader')
-    if isinstance(loader, dict) and loader.get('dataset') is not None:
-        if loader.get('sampler') is None and loader.get('batch_sampler') is None:
-            raise ConfigError(
-                'train_dataloader.sampler is missing, so that the images would come in '
-                "the order of the data set: set it to dict(type='DefaultSampler', "
-                'shuffle=True).'
-            )
+    if not isinstance(loader, dict) or loader.get('dataset') is None:
+        return
+    if loader.get('sampler') is None and loader.get('batch_sampler') is None:
+        raise ConfigError(
+            'train_dataloader.sampler is missing, so that the images would come in the '
+            "order of the data set: set it to dict(type='DefaultSampler', "
+            'shuffle=True).'
+        )
 
 
 def _check_load_from(cfg: Config) -> None:

@@ -72,7 +72,9 @@ def load_config(path: str) -> Config:
         return Config.fromfile(path)
     except FileNotFoundError as error:
         missing = error.filename or path
-        raise FileNotFoundError(f"{path} can not be read: '{missing}' is missing.")
+        raise FileNotFoundError(
+            f"{path} can not be read: '{missing}' does not exist."
+        ) from error
     except Exception as error:
         advice = compat.explain(error) or _describe(error)
         raise RuntimeError(f'{path} can not be read: {advice}') from error
@@ -152,12 +154,12 @@ def check_cfg_options(cfg: Config, args) -> None:
                 '--cfg-options has no use: leave out one of them.'
             )
         part = rest.partition('.')[0]
-        if getattr(args, 'tta', False) and section == 'model':
-            if part not in cfg.model and part in cfg.model.module:
-                raise ConfigError(
-                    f'--tta puts another model around that of the config: write '
-                    f'model.module.{rest} for {key} of --cfg-options.'
-                )
+        wrapped = cfg.model.module if getattr(args, 'tta', False) else {}
+        if section == 'model' and part in wrapped and part not in cfg.model:
+            raise ConfigError(
+                f'--tta puts another model around that of the config: write '
+                f'model.module.{rest} for {key} of --cfg-options.'
+            )
 
 
 def check_data(cfg: Config, fields) -> None:

@@ -55,13 +55,13 @@ class ClassBalancedSampler(Sampler):
         ).items():
             if not is_count(value):
                 raise ValueError(
-                    f'ClassBalancedSampler got {key}={value!r}: set `{key}` to an '
-                    'integer of 1 or more.'
+                    f'ClassBalancedSampler got {key}={value!r}: set `{key}` to 1 '
+                    'or more, an integer.'
                 )
         if seed is not None and not is_count(seed, least=0):
             raise ValueError(
-                f'ClassBalancedSampler got seed={seed!r}: set `seed` to an integer >= 0, '
-                'or to None.'
+                f'ClassBalancedSampler got seed={seed!r}: set `seed` to an integer '
+                '>= 0, or to None.'
             )
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset

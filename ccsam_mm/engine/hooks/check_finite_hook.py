@@ -36,8 +36,8 @@ class CheckFiniteHook(Hook):
     def __init__(self, interval: int = 1):
         if not is_count(interval):
             raise ValueError(
-                f'interval={interval!r}: set interval of CheckFiniteHook to a number of '
-                'iterations >= 1.'
+                f'interval={interval!r}: set interval of CheckFiniteHook to a number '
+                'of iterations >= 1.'
             )
         self.interval = interval
 

@@ -53,8 +53,8 @@ class PerturbationLogHook(Hook):
     def __init__(self, interval: Optional[int] = None):
         if interval is not None and not is_count(interval):
             raise ValueError(
-                f'interval={interval!r}: set interval of PerturbationLogHook to a number '
-                "of iterations >= 1, or leave it out to follow LoggerHook's."
+                f'interval={interval!r}: set interval of PerturbationLogHook to a '
+                "number of iterations >= 1, or leave it out to follow LoggerHook's."
             )
         self.interval = interval
 

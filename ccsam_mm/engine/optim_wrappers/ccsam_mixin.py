@@ -266,7 +266,8 @@ def _check_arguments(wrapper: CCSAMMixin) -> None:
         sync_classes=(
             isinstance(wrapper.sync_classes, bool)
             and (not wrapper.sync_classes or wrapper.direction == 'gradient'),
-            "True or False, and False with direction='random', where ranks draw their own directions",
+            "True or False, and False with direction='random', where ranks draw their "
+            'own directions',
         ),
         rho_warmup=(
             is_number(wrapper.rho_warmup) and wrapper.rho_warmup <= 1,
