@@ -32,7 +32,10 @@ PREDICTIONS_SUFFIXES = ('.pkl', '.pickle')
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description='Test (and eval) a model')
+    parser = argparse.ArgumentParser(
+        description='Test (and eval) a model',
+        epilog='CCSAM_MM_DEBUG=1 in the environment shows the tracebacks of errors.',
+    )
     parser.add_argument('config', help='test config file path')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(

@@ -26,7 +26,10 @@ from ccsam_mm.config_rules import check_config
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description='Train a model')
+    parser = argparse.ArgumentParser(
+        description='Train a model',
+        epilog='CCSAM_MM_DEBUG=1 in the environment shows the tracebacks of errors.',
+    )
     parser.add_argument('config', help='train config file path')
     parser.add_argument('--work-dir', help='the dir to save logs and models')
     parser.add_argument(

@@ -12,6 +12,11 @@ import sys
 
 sys.path.append(osp.dirname(osp.dirname(osp.abspath(__file__))))
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('config', 'checkpoint')
+
 from mmengine.dist import is_main_process
 from tool_utils import (
     add_common_args,
