@@ -38,6 +38,12 @@ class LoadStage1Hook(Hook):
     """
 
     def __init__(self, stage1: Optional[str] = None, work_dir: Optional[str] = None):
+        for key, value in dict(stage1=stage1, work_dir=work_dir).items():
+            if value is not None and not (isinstance(value, str) and value):
+                raise ValueError(
+                    f'default_hooks.load_stage1.{key} is {value!r}: set it to the '
+                    'name of a config, a folder or a checkpoint of stage 1, or to None.'
+                )
         self.stage1 = stage1
         self.work_dir = work_dir
         self._is_config = stage1 is not None and stage1.endswith('.py')

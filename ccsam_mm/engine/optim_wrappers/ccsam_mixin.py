@@ -264,8 +264,10 @@ def _check_arguments(wrapper: CCSAMMixin) -> None:
             'a number from 0 to 1',
         ),
         sync_classes=(
-            not wrapper.sync_classes or wrapper.direction == 'gradient',
-            "False with direction='random', where ranks draw their own directions",
+            isinstance(wrapper.sync_classes, bool)
+            and (not wrapper.sync_classes or wrapper.direction == 'gradient'),
+            "True or False, and False with direction='random', where ranks draw their "
+            'own directions',
         ),
         rho_warmup=(
             is_number(wrapper.rho_warmup) and wrapper.rho_warmup <= 1,

@@ -56,6 +56,11 @@ class DecoupledClassifier(ImageClassifier):
         moving_statistics: bool = False,
         **kwargs,
     ):
+        if not isinstance(moving_statistics, bool):
+            raise ValueError(
+                f'moving_statistics={moving_statistics!r}: set '
+                'model.moving_statistics to True or False.'
+            )
         super().__init__(backbone, neck=neck, head=head, **kwargs)
         names = (frozen,) if isinstance(frozen, str) else frozen
         # MMPretrain keeps an absent neck as None.
