@@ -19,7 +19,11 @@ TOOLS = osp.dirname(osp.abspath(__file__))
 OURS = (TOOLS + os.sep, osp.join(osp.dirname(TOOLS), 'ccsam_mm') + os.sep)
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 # What PyTorch says when its checkpoint writer meets a full disk.
-FULL_DISK_WORDS = ('PytorchStreamWriter failed', 'file write failed')
+FULL_DISK_WORDS = (
+    'PytorchStreamWriter failed',
+    'file write failed',
+    'unexpected pos',
+)
 
 
 def show_sentences(*files: str, resume: Optional[str] = None) -> None:
@@ -127,7 +131,7 @@ def _written_file(error: BaseException) -> str:
     names = [getattr(error, 'filename', None)]
     for frame in reversed(_frames(error.__traceback__)):
         local = frame.tb_frame.f_locals
-        names += [local.get(key) for key in ('filepath', 'filename', 'path', 'name')]
+        names += [local.get(key) for key in ('filepath', 'filename', 'path', 'f')]
     found = [str(name) for name in names if isinstance(name, (str, os.PathLike))]
     return repr(found[0]) if found else 'a file'
 
