@@ -212,15 +212,15 @@ class OpenSetInferencer(ImageClassificationInferencer):
         if number is not None and len(self.classes) != number:
             raise ValueError(
                 f'OpenSetInferencer got {len(self.classes)} names of classes, but the '
-                f'head has {number}: name all of them in `classes`, in the order of the '
-                'training.'
+                f'head has {number}: name all of them in `classes`, in the order of '
+                'the training.'
             )
         own = list(self._trained_classes or ())
         for i, name in enumerate(self.classes):
             if name in own and own[i] != name:
                 raise ValueError(
-                    f"`classes` of OpenSetInferencer gives class {i} the name '{name}', "
-                    f"but it is '{own[i]}' in the checkpoint, whose '{name}' is class "
+                    f"`classes` of OpenSetInferencer gives class {i} the name '{name}'"
+                    f", but it is '{own[i]}' in the checkpoint, whose '{name}' is class "
                     f'{own.index(name)}: keep the order of the training, or leave '
                     '`classes` out.'
                 )
