@@ -220,9 +220,8 @@ class OpenSetInferencer(ImageClassificationInferencer):
             if name in own and own[i] != name:
                 raise ValueError(
                     f"`classes` of OpenSetInferencer gives class {i} the name '{name}'"
-                    f", but it is '{own[i]}' in the checkpoint, whose '{name}' is class "
-                    f'{own.index(name)}: keep the order of the training, or leave '
-                    '`classes` out.'
+                    f', which the checkpoint gives to class {own.index(name)}, and not '
+                    f"'{own[i]}': keep the order of the training, or leave them out."
                 )
 
     def _load_statistics(self) -> Optional[ClassStatistics]:

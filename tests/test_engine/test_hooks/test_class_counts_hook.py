@@ -338,3 +338,16 @@ def test_batch_augments_of_other_classes_are_refused(make_runner, augment):
     runner = make_runner(custom_hooks=HOOK, model=dict(_delete_=True, **model))
     with pytest.raises(ValueError, match='num_classes is 4.* the head has 3 classes'):
         runner.train()
+
+
+def test_a_hidden_training_folder_is_named_before_its_lack_of_images(
+    make_runner, tmp_path
+):
+    (tmp_path / 'train' / '.ipynb_checkpoints').mkdir(parents=True)
+    (tmp_path / 'train' / 'ant').mkdir()
+    (tmp_path / 'train' / 'ant' / '0.png').touch()
+    folder = dict(type='CustomDataset', data_root=str(tmp_path / 'train'))
+    loader = dict(dataset=dict(_delete_=True, **folder))
+    runner = make_runner(custom_hooks=HOOK, train_dataloader=loader)
+    with pytest.raises(ValueError, match='ipynb_checkpoints.*some program.*delete it'):
+        runner.train()
