@@ -226,10 +226,9 @@ class OpenSetInferencer(ImageClassificationInferencer):
         for i, name in enumerate(self.classes):
             if name in own and own[i] != name:
                 raise ValueError(
-                    f"`classes` of OpenSetInferencer calls class {i} '{name}', "
-                    f"but it is '{own[i]}' in the checkpoint, whose '{name}' is class "
-                    f'{own.index(name)}: keep the order of the training, or leave '
-                    '`classes` out.'
+                    f"`classes` of OpenSetInferencer gives class {i} the name '{name}'"
+                    f', which the checkpoint gives to class {own.index(name)}, and not '
+                    f"'{own[i]}': keep the order of the training, or leave them out."
                 )
 
     def _load_statistics(self) -> Optional[ClassStatistics]:

@@ -165,7 +165,7 @@ def _misspelt(own: Sequence[str], other: Sequence[str]) -> str:
 
 
 def _advice(source: NamedClasses, number: int) -> str:
-    if source.folders is not None:
+    if source.folders is not None and source.names == source.folders:
         return (
             f'give {source.root} the same {number} class folders, an empty one for a '
             'class without images'

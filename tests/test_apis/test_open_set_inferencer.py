@@ -208,3 +208,25 @@ def test_a_checkpoint_that_does_not_fill_the_model_is_refused(folder, model):
                 OpenSetInferencer(kind, path, threshold=0.5)
     with pytest.raises(ValueError, match='got no checkpoint.*set `pretrained`'):
         OpenSetInferencer(cfg, threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ('classes', 'said'),
+    [
+        ([*open_digits.KNOWN[1:], open_digits.KNOWN[0]], 'keep the order'),
+        (open_digits.KNOWN[:-1], 'the head has'),
+    ],
+)
+def test_names_of_other_outputs_are_refused(folder, classes, said):
+    path = folder / 'named.pth'
+    content = torch.load(folder / 'epoch_1.pth')
+    content['meta'] = dict(dataset_meta=dict(classes=list(open_digits.KNOWN)))
+    torch.save(content, path)
+    options = dict(score='msp', threshold=0.5)
+    names = str(folder / 'open.py'), str(path)
+    with pytest.raises(ValueError, match=said):
+        OpenSetInferencer(*names, classes=list(classes), **options)
+    translated = [f'digit {name}' for name in open_digits.KNOWN]
+    assert (
+        OpenSetInferencer(*names, classes=translated, **options).classes == translated
+    )

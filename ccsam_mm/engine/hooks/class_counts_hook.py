@@ -71,10 +71,10 @@ class ClassCountsHook(Hook):
                 check_metric_names(evaluator.metrics)
         if not is_about_to_train(runner):
             return
+        compare_data_sets(runner, self.check_names)
         dataset = runner.train_dataloader.dataset
         known = known_class_counts(dataset)
         counts = count_classes(dataset) if known is None else known
-        compare_data_sets(runner, self.check_names)
         check_num_classes(runner, counts)
         check_batch_augments(runner)
         check_validation_labels(runner, counts)

@@ -120,6 +120,7 @@ class ShotAccuracy(BaseMetric):
         """
         # NOTICE: don't access `self.results` from the method.
         pred, target = np.asarray(results, dtype=np.int64).reshape(-1, 2).T
+        _check_any(target)
         counts = self._get_class_counts()
         self._warn_if_trained_on_others(counts)
         metrics = self.calculate(pred, target, counts, self.shot_rule)
@@ -217,11 +218,7 @@ class ShotAccuracy(BaseMetric):
 
 
 def _check_labels(target: np.ndarray, num_classes: int) -> None:
-    if len(target) == 0:
-        raise ValueError(
-            'ShotAccuracy was given no image at all: check `data_root`, `ann_file` and '
-            '`indices` of the data sets in `val_dataloader` and `test_dataloader`.'
-        )
+    _check_any(target)
     if target.min() < 0:
         raise ValueError(
             f'ShotAccuracy met the label {target.min()}, an unknown class of an open '
@@ -233,4 +230,12 @@ def _check_labels(target: np.ndarray, num_classes: int) -> None:
             f'ShotAccuracy met the label {target.max()}, but `class_counts` has '
             f'{num_classes} classes: correct the annotation of the evaluated data set, '
             'or set `class_counts` of ShotAccuracy to one count for each class.'
+        )
+
+
+def _check_any(target: np.ndarray) -> None:
+    if len(target) == 0:
+        raise ValueError(
+            'ShotAccuracy was given no image at all: check `data_root`, `ann_file` and '
+            '`indices` of the data sets in `val_dataloader` and `test_dataloader`.'
         )

@@ -275,29 +275,30 @@ def test_test_folders_are_compared_without_building_them(make_runner, tmp_path):
         runner.train()
 
 
-@pytest.mark.parametrize('wrapper', ['ClassSubset', 'Subset', 'KFoldDataset'])
+@pytest.mark.parametrize('wrapper', ['ClassSubset', 'TorchSubset'])
 def test_counts_of_wrapped_data_reach_the_checkpoint(make_runner, tmp_path, wrapper):
+    DATASETS.register_module(name='TorchSubset', force=True, module=torch_subset)
     images = dict(type='TinyImages', serialize_data=False)
-    dataset, counts = {
-        'ClassSubset': (dict(dataset=images, classes=['a', 'c', 'b']), [6, 2, 4]),
-        'Subset': (dict(dataset=images, indices=[0, 1, 6, 10]), [2, 1, 1]),
-        'KFoldDataset': (dict(dataset=images, num_splits=3, seed=0), None),
+    options, counts, names = {
+        'ClassSubset': (dict(classes=['a', 'c', 'b']), [6, 2, 4], ['a', 'c', 'b']),
+        'TorchSubset': (dict(indices=[0, 1, 6, 10]), [2, 1, 1], ['a', 'b', 'c']),
     }[wrapper]
-    if wrapper == 'Subset':
-        DATASETS.register_module(name='TorchSubset', force=True, module=torch_subset)
-        wrapper = 'TorchSubset'
-    loader = dict(dataset=dict(_delete_=True, type=wrapper, **dataset))
-    runner = make_runner(custom_hooks=HOOK, train_dataloader=loader)
-    runner.train()
+
+    def loader():  # merging takes `_delete_` out of it
+        dataset = dict(type=wrapper, dataset=images, **options)
+        return dict(dataset=dict(_delete_=True, **dataset))
+
+    make_runner(custom_hooks=HOOK, train_dataloader=loader()).train()
     path = str(tmp_path / 'run/epoch_2.pth')
     meta = _load_checkpoint(path)['meta']['dataset_meta']
-    assert counts in (None, meta['class_counts'])
-    assert len(meta['classes']) == len(meta['class_counts']) == 3
+    assert (meta['class_counts'], list(meta['classes'])) == (counts, names)
 
-    resumed = make_runner(custom_hooks=HOOK, train_dataloader=loader, resume=True,
+    resumed = make_runner(custom_hooks=HOOK, train_dataloader=loader(), resume=True,
                           train_cfg=dict(max_epochs=3))  # fmt: skip
     said = warnings_of(resumed)
     resumed.train()
+    assert resumed.epoch == 3
+    # MMEngine itself compares what the data set tells, and torch's tells nothing.
     assert wrapper == 'TorchSubset' or not any('metainfo' in line for line in said)
 
 
@@ -336,4 +337,17 @@ def test_batch_augments_of_other_classes_are_refused(make_runner, augment):
     )
     runner = make_runner(custom_hooks=HOOK, model=dict(_delete_=True, **model))
     with pytest.raises(ValueError, match='num_classes is 4.* the head has 3 classes'):
+        runner.train()
+
+
+def test_a_hidden_training_folder_is_named_before_its_lack_of_images(
+    make_runner, tmp_path
+):
+    (tmp_path / 'train' / '.ipynb_checkpoints').mkdir(parents=True)
+    (tmp_path / 'train' / 'ant').mkdir()
+    (tmp_path / 'train' / 'ant' / '0.png').touch()
+    folder = dict(type='CustomDataset', data_root=str(tmp_path / 'train'))
+    loader = dict(dataset=dict(_delete_=True, **folder))
+    runner = make_runner(custom_hooks=HOOK, train_dataloader=loader)
+    with pytest.raises(ValueError, match='ipynb_checkpoints.*some program.*delete it'):
         runner.train()

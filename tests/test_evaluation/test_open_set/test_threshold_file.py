@@ -40,3 +40,13 @@ def test_keys_of_scores():
     for bad in ({}, dict(temperature=2.0), '', 3, dict(type=None)):
         with pytest.raises(ValueError, match='names no score: set it'):
             open_set_score_key(bad)
+
+
+def test_thresholds_of_other_classes_are_refused(tmp_path):
+    path = tmp_path / 'epoch_1.open_set.json'
+    entry = dict(threshold=0.5, classes=['ant', 'bee', 'cat'])
+    path.write_text(json.dumps({'msp': entry}))
+    for classes in (None, ('ant', 'bee', 'cat')):
+        assert read_threshold(path, 'msp', classes) == 0.5
+    with pytest.raises(ValueError, match="'bee' for label 1.*'cat'.*anew with"):
+        read_threshold(path, 'msp', ['ant', 'cat', 'bee'])
