@@ -222,7 +222,8 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
             raise ValueError(
                 f'{images.place(outside)} names {quote(images.paths[outside])}, which '
                 f"is not below '{self.img_prefix}': correct the line, set "
-                '`data_prefix` to the folder of the images, or allow it with `outside_root=True`.'
+                '`data_prefix` to the folder of the images, or allow it with '
+                '`outside_root=True`.'
             )
 
     def _check_files(self, images: ImageList) -> None:
