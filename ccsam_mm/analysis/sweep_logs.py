@@ -6,7 +6,7 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from ccsam_mm.checkpoints import last_checkpoint
 from ccsam_mm.files import write_whole
@@ -25,7 +25,45 @@ def read_marker(stage) -> Optional[dict]:
         dict, optional: What :func:`measure` returned, or None before the end.
     """
     marker = Path(stage.marker)
-    return json.loads(marker.read_text()) if marker.is_file() else None
+    if not marker.is_file():
+        return None
+    try:
+        record = json.loads(marker.read_text(encoding='utf-8'))
+        cause = problem_of_record(record)
+        if not cause and not isinstance(record.get('versions'), dict):
+            cause = 'it has no `versions`'
+    except (ValueError, RecursionError) as error:
+        cause = f'{type(error).__name__}: {error}'
+    if cause:
+        raise ValueError(
+            f'{marker} is damaged ({cause}): restore it, or delete it to have it '
+            'written again from the logs.'
+        )
+    return record
+
+
+def problem_of_record(record: Any) -> Optional[str]:
+    """Say what a record of a finished stage lacks.
+
+    Args:
+        record (Any): What was read.
+
+    Returns:
+        str, optional: The problem, or None.
+
+    Examples:
+        >>> from ccsam_mm.analysis.sweep_logs import problem_of_record
+        >>> problem_of_record(dict(metrics={'accuracy/top1': '91'}))
+        '`metrics` has accuracy/top1 that is no number'
+    """
+    if not isinstance(record, dict):
+        return 'it is no object'
+    if not isinstance(record.get('metrics'), dict):
+        return 'it has no `metrics`'
+    numbers = dict(record['metrics'])
+    numbers.update((k, record[k]) for k in ('train_loss', 'seconds') if record.get(k))
+    wrong = [k for k, v in numbers.items() if not isinstance(v, (int, float))]
+    return f'`metrics` has {wrong[0]} that is no number' if wrong else None
 
 
 def measure(stage) -> dict:
@@ -125,11 +163,14 @@ def _scalars(work_dir: str) -> List[dict]:
     """What every attempt at a training has logged, in order."""
     lines = []
     for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
+        for text in path.read_text(errors='replace').splitlines():
             try:
-                lines.append(json.loads(line))
-            except ValueError:  # A kill has cut the line.
+                line = json.loads(text)
+            except (ValueError, RecursionError):  # A kill has cut the line.
                 continue
+            step = line.get('step', 0) if isinstance(line, dict) else None
+            if isinstance(step, (int, float)):
+                lines.append(line)
     return lines
 
 

@@ -1,10 +1,12 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 import json
+import re
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ccsam_mm.files import write_whole
 
+from .sweep_logs import problem_of_record
 from .sweep_plan import SweepTrial
 from .sweep_report import best_row
 
@@ -12,7 +14,8 @@ from .sweep_report import best_row
 class SweepResults:
     """The JSON lines of a sweep, one per row and seed.
 
-    The file is always whole: every change writes a new one in its place.
+    The file is always whole: every change writes a new one in its place. A line that
+    was damaged by hand, but still says whose it is, counts as missing.
 
     Args:
         path (str): The file; an absent one has no lines yet.
@@ -29,7 +32,7 @@ class SweepResults:
 
     def __init__(self, path: str, trials: List[SweepTrial], select: dict):
         self.path, self.trials, self.select = path, trials, select
-        self._lines = {(x['row'], x['seed']): x for x in _read_lines(path)}
+        self._lines, self._damaged = _read_lines(path)
 
     @property
     def rows(self) -> List[str]:
@@ -65,6 +68,11 @@ class SweepResults:
         trials = self.trials if trials is None else trials
         return [t for t in trials if (self.line(t) or {}).get('id') != t.id]
 
+    @property
+    def problems(self) -> List[str]:
+        """list[str]: A sentence for each damaged line."""
+        return [sentence for sentence, _ in self._damaged.values()]
+
     def add(self, trial: SweepTrial, line: dict) -> None:
         """Add or replace the line of a trial.
 
@@ -74,6 +82,7 @@ class SweepResults:
         """
         head = dict(row=trial.row, run=trial.run, point=trial.point, seed=trial.seed)
         self._lines[trial.row, trial.seed] = dict(head, id=trial.id, **line)
+        self._damaged.pop((trial.row, trial.seed), None)
         self._write()
 
     def outdate(self, trials: List[SweepTrial]) -> None:
@@ -126,18 +135,60 @@ class SweepResults:
         """In the order of the sweep; lines that it has no more come last."""
         lines = self.lines
         lines += [line for line in self._lines.values() if line not in lines]
-        write_whole(self.path, ''.join(json.dumps(line) + '\n' for line in lines))
+        texts = [json.dumps(line) for line in lines]
+        texts += [text for _, text in self._damaged.values()]
+        write_whole(self.path, ''.join(f'{text}\n' for text in texts))
 
 
-def _read_lines(path: str) -> List[dict]:
+def _read_lines(path: str) -> Tuple[Dict[tuple, dict], Dict[tuple, tuple]]:
+    """Read lines by their cell; of a damaged one, a sentence and the text."""
     path = Path(path)
-    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
-    read = []
-    for number, line in enumerate(lines, 1):
+    there = path.is_file()
+    whole = path.read_text(encoding='utf-8', errors='replace') if there else ''
+    lines, damaged = {}, {}
+    for number, text in enumerate(whole.split('\n'), 1):
+        if not text.strip():
+            continue
         try:
-            read.append(json.loads(line))
-        except ValueError:
-            raise ValueError(
-                f'line {number} of {path} is no JSON: correct or delete it.'
-            ) from None
-    return read
+            line = json.loads(text)
+            cause = _problem(line)
+        except (ValueError, RecursionError):
+            line, cause = None, 'is no JSON'
+        if cause is None:
+            lines[line['row'], line['seed']] = line
+            continue
+        cell = _cell(line, text)
+        if cell is None:
+            raise ValueError(f'line {number} of {path} {cause}: correct or delete it.')
+        sentence = (
+            f'line {number} of {path} {cause}: the result of {cell[0]}, seed '
+            f'{cell[1]}, counts as missing; correct the line to keep it.'
+        )
+        damaged[cell] = sentence, text
+    return lines, {cell: found for cell, found in damaged.items() if cell not in lines}
+
+
+def _problem(line: Any) -> Optional[str]:
+    """What a line lacks, in the words of a sentence."""
+    if not isinstance(line, dict):
+        return 'is no object'
+    if not isinstance(line.get('row'), str) or type(line.get('seed')) is not int:
+        return 'has no `row` and `seed`'
+    if not isinstance(line.get('stages'), dict):
+        return 'has no `stages`'
+    if not isinstance(line.get('test', {}), dict):
+        return 'has a `test` that is no object'
+    for name, record in line['stages'].items():
+        cause = problem_of_record(record)
+        if cause:
+            return f'has a damaged `{name}` ({cause})'
+    return None
+
+
+def _cell(line: Any, text: str) -> Optional[Tuple[str, int]]:
+    """Row and seed of a damaged line, if they are readable."""
+    if isinstance(line, dict):
+        text = json.dumps(line)
+    row = re.search(r'"row": ("(?:[^"\\]|\\.)*")', text)
+    seed = re.search(r'"seed": (-?\d+)[,}]', text)
+    return (json.loads(row[1]), int(seed[1])) if row and seed else None

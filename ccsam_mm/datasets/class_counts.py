@@ -1,11 +1,13 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmpretrain.datasets import KFoldDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
+
+from .quoting import quote
 
 
 def get_gt_labels(dataset: Dataset) -> np.ndarray:
@@ -192,7 +194,7 @@ def _own_labels(dataset: Dataset) -> np.ndarray:
             return np.zeros(0, dtype=np.int64)
         raise _multi_label_error(name)
     if len(labels) and not np.issubdtype(labels.dtype, np.integer):
-        raise _multi_label_error(name)
+        raise _label_type_error(name, labels[0], labels.dtype)
     return labels.astype(np.int64)
 
 
@@ -200,4 +202,18 @@ def _multi_label_error(name: str) -> TypeError:
     return TypeError(
         f'{name} does not give each image one integer `gt_label`: only single-label '
         'classification has class counts, so choose another `type` in its config.'
+    )
+
+
+def _label_type_error(name: str, label: Any, dtype: np.dtype) -> TypeError:
+    """The sentence on labels that are single, but no integers."""
+    kinds = {'U': 'texts', 'S': 'texts', 'f': 'floats', 'b': 'truth values'}
+    kind = kinds.get(dtype.kind)
+    if kind is None:
+        return _multi_label_error(name)
+    # NumPy makes texts of all where one is; the first one says enough.
+    return TypeError(
+        f'{name} does not give each image one integer `gt_label`, but {kind} such as '
+        f'{quote(label.item())}: convert them to integers, the positions of the '
+        "classes in `metainfo['classes']`."
     )

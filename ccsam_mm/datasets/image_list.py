@@ -1,14 +1,12 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Lists of images with labels: how they are read, and what can be wrong with them."""
+"""Lists of images with labels, and what can be wrong with them."""
 
-import json
 from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
-from mmengine.fileio import get
 
-MAX_LABEL = np.iinfo(np.int64).max
+from .quoting import quote
 
 
 class ImageList:
@@ -54,6 +52,13 @@ class ImageList:
             return f"images[{index}] of '{self.file}'"
         return f"line {self.lines[index]} of '{self.file}'"
 
+    def check_nonempty(self) -> None:
+        """Refuse a list without an image."""
+        if not len(self):
+            raise ValueError(
+                f"'{self.file}' lists no image: replace it by the complete list."
+            )
+
     def check_labels(self, num_classes: int) -> None:
         """Refuse labels that are no class.
 
@@ -64,8 +69,9 @@ class ImageList:
         if len(outside):
             i = int(outside[0])
             raise ValueError(
-                f"{self.place(i)} gives '{self.paths[i]}' the label {self.labels[i]}, "
-                f'but labels must be in 0..{num_classes - 1}: correct the list, or '
+                f'{self.place(i)} gives {quote(self.paths[i])} the label '
+                f'{self.labels[i]}, but labels must be in 0..{num_classes - 1}: '
+                'correct the list, or '
                 "name all classes in the data set's `metainfo=dict(classes=...)`."
             )
 
@@ -105,7 +111,7 @@ class ImageList:
         for i, path in enumerate(self.paths):
             if path in first:
                 raise ValueError(
-                    f"{self.place(i)} lists '{path}' again, after "
+                    f'{self.place(i)} lists {quote(path)} again, after '
                     f'{self.place(first[path])}: remove one of the two.'
                 )
             first[path] = i
@@ -121,86 +127,7 @@ class ImageList:
             i = next(i for i, path in enumerate(self.paths) if path in common)
             j = training.paths.index(self.paths[i])
             raise ValueError(
-                f"{self.place(i)} lists '{self.paths[i]}', a training image "
+                f'{self.place(i)} lists {quote(self.paths[i])}, a training image '
                 f'({training.place(j)}; {len(common)} such images in all): replace one '
                 'of the two lists, for nothing may be evaluated on what was trained on.'
             )
-
-
-def read_text_list(file: str) -> ImageList:
-    """Read lines of the form ``relative/path label``.
-
-    Blank lines are skipped. A path may contain spaces.
-
-    Args:
-        file (str): Path of the list file.
-
-    Returns:
-        ImageList: What the file lists.
-    """
-    try:
-        # Editors of Windows may put a byte order mark in front.
-        text = get(file).decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"'{file}' is no text in UTF-8 ({error}): save the list in that encoding."
-        ) from error
-    paths, labels, numbers = [], [], []
-    for number, line in enumerate(text.replace('\r\n', '\n').split('\n'), 1):
-        parts = line.rsplit(None, 1)
-        if not parts:
-            continue
-        try:
-            path, label = parts
-            labels.append(_as_label(int(label)))
-        except ValueError as error:
-            raise ValueError(
-                f"line {number} of '{file}' is {line!r}, but a line must be "
-                '`relative/path label` with an integer label: correct the line.'
-            ) from error
-        paths.append(path.strip())
-        numbers.append(number)
-    return ImageList(file, paths, labels, numbers)
-
-
-def read_json_list(file: str) -> ImageList:
-    """Read the JSON format of iNaturalist's competitions (that of COCO).
-
-    Args:
-        file (str): Path of the JSON file with ``images`` (``id``, ``file_name``),
-            ``annotations`` (``image_id``, ``category_id``) and ``categories``
-            (``id``, ``name``).
-
-    Returns:
-        ImageList: What the file lists, in the order of ``images``.
-    """
-    try:
-        content = json.loads(get(file))
-        labels = {
-            a['image_id']: _as_label(a['category_id']) for a in content['annotations']
-        }
-        images = [(image['id'], image['file_name']) for image in content['images']]
-        categories = {c['id']: str(c['name']) for c in content['categories']}
-        names = [categories[i] for i in range(len(categories))]
-        unlabelled = [i for i, (own, _) in enumerate(images) if own not in labels]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"'{file}' lacks what iNaturalist's JSON files have ({error!r}): replace "
-            'it by the official train2018.json or val2018.json, which have `images`, '
-            '`annotations` and `categories` numbered from 0.'
-        ) from error
-    if unlabelled:
-        raise ValueError(
-            f"images[{unlabelled[0]}] of '{file}', '{images[unlabelled[0]][1]}', has "
-            f'no annotation ({len(unlabelled)} such images in all): replace the file '
-            'by the official one, or the list of another split.'
-        )
-    paths = [path for _, path in images]
-    return ImageList(file, paths, [labels[own] for own, _ in images], None, names)
-
-
-def _as_label(value: int) -> int:
-    """Refuse what an array of labels would cut off or can not hold."""
-    if not isinstance(value, int) or abs(value) > MAX_LABEL:
-        raise ValueError(f'{value!r} is no label')
-    return value

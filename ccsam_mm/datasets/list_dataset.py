@@ -8,8 +8,12 @@ from mmengine.fileio import exists, join_path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.base_dataset import expanduser
 
-from .image_folders import is_local, locate, missing_files
-from .image_list import ImageList, read_json_list, read_text_list
+from .image_folders import first_outside, is_local, locate, missing_files
+from .image_list import ImageList
+from .json_list import read_json_list
+from .quoting import quote
+from .regular_files import kind_of_file
+from .text_list import read_class_names, read_text_list
 from .training_counts_mixin import TrainingCountsMixin
 
 
@@ -38,10 +42,12 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         check_files (bool): Whether to check that every image of the split exists.
             Folders are listed, files not opened; addresses such as ``s3://`` are
             never checked. Defaults to True.
+        outside_root (bool): Whether a list may name images that do not lie below the
+            folder of images. Links below it may lead anywhere. Defaults to False.
         metainfo (dict, optional): Meta information. Its ``classes`` replace the
             official number and names of the classes. Defaults to None.
         classes (str | Sequence[str], optional): The same, or a file with a name
-            per line. Defaults to None.
+            per line; blank lines do not count. Defaults to None.
         **kwargs: Other keyword arguments of :class:`mmpretrain.datasets.BaseDataset`.
     """
 
@@ -57,6 +63,7 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         train_ann_file: str = '',
         data_prefix: Union[str, dict] = '',
         check_files: bool = True,
+        outside_root: bool = False,
         metainfo: Optional[dict] = None,
         classes: Union[str, Sequence[str], None] = None,
         **kwargs,
@@ -76,6 +83,9 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         data_root = expanduser(data_root)
         self.split = split
         self.check_files = check_files
+        self.outside_root = outside_root
+        if isinstance(classes, str):
+            classes = read_class_names(expanduser(classes))
         self.train_ann_file = expanduser(train_ann_file)
         self._labels = np.zeros(0, dtype=np.int64)
         super().__init__(
@@ -127,6 +137,7 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         images = training
         if self.split != 'train':
             images = self._read(self.ann_file)
+            images.check_nonempty()
             if self.split == 'open':
                 images.labels[:] = -1
             else:
@@ -204,16 +215,30 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
             images.paths,
             images.labels.tolist(),
             lambda folder, label: self._candidates(folder, known.get(label, '')),
+            self.outside_root,
         )
+        outside = first_outside(self.img_prefix, images.paths)
+        if outside is not None and not self.outside_root:
+            raise ValueError(
+                f'{images.place(outside)} names {quote(images.paths[outside])}, which '
+                f"is not below '{self.img_prefix}': correct the line, set "
+                '`data_prefix` to the folder of the images, or allow it with '
+                '`outside_root=True`.'
+            )
 
     def _check_files(self, images: ImageList) -> None:
         """Refuse a list whose images are not all there."""
         missing = missing_files(images.paths)
         if missing:
+            path = images.paths[missing[0]]
+            kind = kind_of_file(path)
+            what = 'are no regular files' if kind else 'do not exist'
+            place = images.place(missing[0])
             raise FileNotFoundError(
-                f"{len(missing)} of the {len(images)} images of '{images.file}' do not "
-                f"exist, the first of them '{images.paths[missing[0]]}' "
-                f'({images.place(missing[0])}): run `python {self.CONVERTER}`, set '
+                f"{len(missing)} of the {len(images)} images of '{images.file}' "
+                f'{what}, the first of them {quote(path)} '
+                f'({f"{kind}, {place}" if kind else place}): '
+                f'run `python {self.CONVERTER}`, set '
                 '`data_root` or `data_prefix` to where the images are, or set '
                 '`check_files=False` to find out in training.'
             )

@@ -138,6 +138,21 @@ def test_not_one_integer_label(toy, labels):
         get_gt_labels(toy(labels))
 
 
+@pytest.mark.parametrize(
+    'labels, words',
+    [
+        (['cat', 'dog'], "but texts such as 'cat': convert them to integers"),
+        (['0', '1'], "but texts such as '0': convert them to integers"),
+        ([0.5, 1.0], 'but floats such as 0.5: convert them to integers'),
+        ([True, False], 'but truth values such as True: convert them to integers'),
+        ([None, 1], 'only single-label'),
+    ],
+)
+def test_labels_of_another_type_have_to_be_converted(toy, labels, words):
+    with pytest.raises(TypeError, match=f'ToyDataset .* {words}'):
+        get_gt_labels(toy(labels))
+
+
 @pytest.mark.parametrize('label', [3, -1])
 def test_label_outside_the_range(toy, label):
     data = toy([0, 1, 2, label, 2], classes=['cat', 'dog', 'cow'])

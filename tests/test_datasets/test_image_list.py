@@ -2,12 +2,15 @@
 """Readers of lists, against a naive line-by-line oracle."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccsam_mm.datasets.image_list import ImageList, read_json_list, read_text_list
+from ccsam_mm.datasets.image_list import ImageList
+from ccsam_mm.datasets.json_list import read_json_list
+from ccsam_mm.datasets.text_list import read_class_names, read_text_list
 
 NAMES = st.text(st.characters(codec='utf-8', exclude_categories=('C', 'Z')), min_size=1)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(' '.join)
@@ -150,3 +153,135 @@ def test_labels_and_counts():
         images.count_classes(3)
     with pytest.raises(ValueError, match='label -1, but labels must be in 0..4'):
         ImageList('list', 'a', [-1], [1]).check_labels(5)
+
+
+# ------------------------------------------------------------- what is no label or path
+@pytest.mark.parametrize(
+    'label', ['0_1', '+1', '0x1', '1e0', '١', '１', '1.', '--1', '9' * 5000, '-', '²']
+)
+def test_other_spellings_of_a_number_are_no_labels(tmp_path, label):
+    file = tmp_path / 'list.txt'
+    file.write_text(f'b.jpg 01\na.jpg {label}\n', encoding='utf-8')
+    with pytest.raises(
+        ValueError, match=r"^line 2 of '.*list.txt' is 'a.jpg "
+    ) as error:
+        read_text_list(str(file))
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    'path', ['a\0.jpg', 'a.jpg 0\rb.jpg', 'a/', 'a/..', '.', '\x1b']
+)
+def test_what_names_no_file_is_refused(tmp_path, path):
+    file = tmp_path / 'list.txt'
+    file.write_bytes(f'{path} 0\n'.encode())
+    with pytest.raises(ValueError, match="^line 1 of '.*list.txt' is .*: correct"):
+        read_text_list(str(file))
+
+
+def test_long_lines_are_cut_in_messages(tmp_path):
+    file = tmp_path / 'list.txt'
+    file.write_text('x' * 10**6)
+    with pytest.raises(ValueError, match=r'xxx\.\.\.xxx') as error:
+        read_text_list(str(file))
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize('read', [read_text_list, read_json_list, read_class_names])
+def test_only_regular_files_are_read(tmp_path, read):
+    """A named pipe would hang, and a device never end."""
+    os.mkfifo(tmp_path / 'pipe')
+    for path, kind in ((tmp_path / 'pipe', 'a named pipe'), ('/dev/zero', 'a device')):
+        with pytest.raises(ValueError, match=f"'{path}' is {kind}: "):
+            read(str(path))
+    with pytest.raises(ValueError, match='is a folder: '):
+        read(str(tmp_path))
+
+
+@pytest.mark.parametrize('newline', ['\n', '\r\n'])
+def test_names_have_no_blanks_around_them(tmp_path, newline):
+    file = tmp_path / 'names.txt'
+    lines = ['tench ', '', '\tgreat white shark', '  ', '']
+    file.write_bytes(newline.join(lines).encode('utf-8-sig'))
+    assert read_class_names(str(file)) == ['tench', 'great white shark']
+    file.write_text('tench\nwren\ntench \n')
+    with pytest.raises(ValueError, match="line 3 of .*'tench' again, after line 1"):
+        read_class_names(str(file))
+    file.write_text('\n \n')
+    with pytest.raises(ValueError, match='names no class'):
+        read_class_names(str(file))
+    with pytest.raises(FileNotFoundError, match="no file '.*gone'.*`classes`"):
+        read_class_names(str(tmp_path / 'gone'))
+
+
+def one(part, **changes):
+    """A whole content but for the first entry of a part."""
+    entries = dict(
+        images=[dict(id=7, file_name='b.jpg'), dict(id=3, file_name='a.jpg')],
+        annotations=[dict(image_id=3, category_id=1), dict(image_id=7, category_id=0)],
+        categories=[dict(id=0, name='tench'), dict(id=1, name='wren')],
+    )[part]
+    entries[0] = {**entries[0], **changes}
+    return {part: entries}
+
+
+@pytest.mark.parametrize(
+    'changes, place',
+    [
+        (one('images', id=3), r'images\[1\] gives `id` 3 .*images\[0\]'),
+        (one('images', id=True), r'images\[0\] has the `id` True'),
+        (one('images', id=7.0), r'images\[0\] has the `id` 7.0'),
+        (one('images', file_name=None), r'images\[0\] has the `file_name` None'),
+        (one('images', file_name=['b']), r'images\[0\] has the `file_name`'),
+        (one('images', file_name=''), r'images\[0\] has the `file_name`'),
+        (one('images', file_name='a\0'), r'images\[0\] has the `file_name`'),
+        (one('images', file_name='\ud800'), r'images\[0\] has the `file_name`'),
+        (dict(images=[5]), r'images\[0\] is 5, no object'),
+        (dict(images=dict(a=1)), '`images` is .*, no list'),
+        (one('annotations', image_id=7), r'annotations\[1\] gives .* 0, after 1 in'),
+        (one('annotations', category_id=True), r'annotations\[0\] .* True'),
+        (one('annotations', category_id=1.0), r'annotations\[0\] .* 1.0'),
+        (one('annotations', category_id=float('nan')), r'annotations\[0\] .* nan'),
+        (one('annotations', category_id=10**30), r'annotations\[0\] has'),
+        (one('annotations', image_id=[3]), r'annotations\[0\] has the `image_id` '),
+        (one('annotations', image_id=False), r'annotations\[0\] has the `image_id` '),
+        (dict(annotations=[None]), r'annotations\[0\] is None, no object'),
+        (dict(annotations=None), '`annotations` is missing, no list'),
+        (one('categories', id=1), r'categories\[1\] gives .* after .tench. in'),
+        (one('categories', id=5), 'have no `id` 0'),
+        (one('categories', id=False), r'categories\[0\] has the `id` False'),
+        (one('categories', name=None), r'categories\[0\] has the `name` None'),
+        (one('categories', name=['a']), r'categories\[0\] has the `name`'),
+    ],
+)
+def test_json_entries_are_named(tmp_path, changes, place):
+    with pytest.raises(ValueError, match=rf"'.*list.json' lacks .*{place}") as error:
+        read_json_list(json_file(tmp_path, **changes))
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    'content, cause',
+    [
+        (b'[' * 10**6, 'nested too deeply'),
+        (b'{"a":' * 10**5, 'nested too deeply'),
+        (b'[]', 'it is no object, but a list'),
+        (b'', 'it is no JSON'),
+        (b'null', 'it is no object, but a NoneType'),
+        (b'{"images": ' + b'9' * 5000 + b'}', 'lacks'),
+        (b'x' * 10**6, 'it is no JSON'),
+    ],
+)
+def test_json_of_another_form(tmp_path, content, cause):
+    file = tmp_path / 'list.json'
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"'.*list.json' .*{cause}") as error:
+        read_json_list(str(file))
+    assert len(str(error.value)) < 500
+
+
+def test_json_that_repeats_itself_is_read(tmp_path):
+    """The same label twice for an image is no contradiction."""
+    annotations = [dict(image_id=3, category_id=1), dict(image_id=7, category_id=0)]
+    images = read_json_list(json_file(tmp_path, annotations=annotations * 2))
+    assert images.labels.tolist() == [0, 1]

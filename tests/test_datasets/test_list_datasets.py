@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """ImageNetLT, PlacesLT and INaturalist2018 on the official layouts."""
 
+import os
 import pickle
 
 import numpy as np
@@ -326,3 +327,62 @@ def test_survives_pickling(minis):
 def test_builds_from_a_config():
     config = dict(type='PlacesLT', data_root='data/places_lt', lazy_init=True)
     assert isinstance(DATASETS.build(config), PlacesLT)
+
+
+# ----------------------------------------------------------- where images may lie
+@pytest.mark.parametrize(
+    'path', ['../x/0.jpg', '/etc/passwd', 'train/../../x/0.jpg', '/dev/zero']
+)
+def test_images_outside_of_the_root_have_to_be_allowed(tiny, tmp_path, path):
+    write_images(tmp_path, ['x/0.jpg'])
+    line = f'{path} 2'
+    message = "^line 5 of '.*train.txt' names .*not below '.*img'.*`outside_root=True`"
+    with pytest.raises(ValueError, match=message):
+        tiny(train=[*tiny.train, line], check_files=False)
+    allowed = tiny(train=[*tiny.train, line], check_files=False, outside_root=True)
+    assert len(allowed) == 5
+
+
+def test_images_of_an_absolute_list_are_found_through_a_link(tiny, tmp_path):
+    """As the converters make it: the folder below the root is a link to it."""
+    write_images(tmp_path / 'elsewhere', tiny.images)
+    (tmp_path / 'img').mkdir()
+    (tmp_path / 'img/train').symlink_to(tmp_path / 'elsewhere/train')
+    train = [f'{tmp_path}/elsewhere/{line}' for line in tiny.train]
+    dataset = tiny(train=train, images=[])
+    assert dataset.get_data_info(0)['img_path'] == f'{tmp_path}/img/train/a/0.jpg'
+    inside = [f'{tmp_path}/img/{line}' for line in tiny.train]
+    assert len(tiny(train=inside, images=[])) == 4
+
+
+def test_duplicates_through_dots(tiny):
+    for again in ('train/b/../a/1.jpg 0', 'train//a/./1.jpg 0'):
+        with pytest.raises(ValueError, match='^line 5 of .* again, after line 2 of '):
+            tiny(train=[*tiny.train, again])
+
+
+def test_named_pipes_and_folders_are_no_images(tiny, tmp_path):
+    images = [path for path in tiny.images if path != 'train/b/2.jpg']
+    (tmp_path / 'img/train/b').mkdir(parents=True)
+    os.mkfifo(tmp_path / 'img/train/b/2.jpg')
+    message = (
+        '1 of the 4 images of .* are no regular files.*2.jpg. .a named pipe, line 3'
+    )
+    with pytest.raises(FileNotFoundError, match=message):
+        tiny(images=images)
+    (tmp_path / 'img/train/b/2.jpg').unlink()
+    (tmp_path / 'img/train/b/2.jpg').symlink_to(tmp_path / 'gone')
+    with pytest.raises(FileNotFoundError, match='do not exist'):
+        tiny(images=images)
+
+
+def test_an_empty_list_is_no_split(tiny):
+    with pytest.raises(ValueError, match="val.txt' lists no image: "):
+        tiny('val', val=[])
+
+
+def test_class_names_of_a_file(tiny, tmp_path):
+    (tmp_path / 'names.txt').write_text('\ufeffa\n\nb \nc\n\n', encoding='utf-8')
+    tiny()
+    kwargs = dict(data_prefix='img', classes=str(tmp_path / 'names.txt'))
+    assert tuple(ImageNetLT(str(tmp_path), **kwargs).CLASSES) == ('a', 'b', 'c')

@@ -212,6 +212,47 @@ def test_failure_stops_nothing_else_and_is_tried_again(sweep, capsys):
     assert [call['name'] for call in calls()] == [name] and len(results()) == 6
 
 
+@pytest.mark.parametrize(
+    'damage', ['', '{"metrics":', '[]', '{}', '{"metrics": {"a": "b"}}', '[' * 10**5]
+)
+def test_a_damaged_marker_stops_its_own_cell(sweep, capsys, damage):
+    sweep('--seeds', '0', '--only', 'lr,lr=0.2')
+    (marker,) = Path('work').glob('two_*/finished.json')
+    marker.write_text(damage)
+    Path('docs/results.jsonl').unlink()
+    calls(), capsys.readouterr()
+    assert sweep('--seeds', '0') == 1
+    output = capsys.readouterr().out
+    assert f'lr,lr=0.2, seed 0: FAILED, {marker} is damaged (' in output
+    assert 'delete it to have it written again' in output
+    assert sorted(line['row'] for line in results()) == ['ce', 'lr,lr=0.3']
+    marker.unlink()
+    assert sweep('--seeds', '0') == 0
+    assert [line['row'] for line in results()] == ['ce', 'lr,lr=0.2', 'lr,lr=0.3']
+
+
+@pytest.mark.parametrize('damage', ['cut', 'type', 'bytes'])
+def test_a_damaged_result_stops_its_own_cell(sweep, capsys, damage):
+    sweep('--seeds', '0')
+    path = Path('docs/results.jsonl')
+    lines = whole = path.read_text().splitlines()
+    row = json.loads(lines[1])['row']
+    broken = dict(
+        cut=lines[1][:99].encode(),
+        type=json.dumps(dict(json.loads(lines[1]), stages=5)).encode(),
+        bytes=lines[1].replace('"stages"', '\xe9').encode('latin-1'),
+    )[damage]
+    path.write_bytes(
+        b'\n'.join([lines[0].encode(), broken, *map(str.encode, lines[2:])])
+    )
+    calls(), capsys.readouterr()
+    assert sweep('--seeds', '0') == 0
+    assert 'line 2 of docs/results.jsonl ' in (error := capsys.readouterr().err)
+    assert f'the result of {row}, seed 0, counts as missing' in error
+    # The work directories know it all.
+    assert calls() == [] and path.read_text().splitlines() == whole
+
+
 def test_stage_after_a_failed_one_is_not_started(sweep, capsys):
     order(fail='one_seed0')
     assert sweep('--jobs', '2') == 1

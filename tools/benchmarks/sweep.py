@@ -227,6 +227,7 @@ class Sweeper:
         self.results = SweepResults(sweep['results'], trials, self.select)
         self.stages, self.labels, self.tests = {}, {}, {}
         self.started, self.measured, self.done = {}, [], 0
+        self.broken = []
         self.start = time.monotonic()
 
     def train(self):
@@ -235,6 +236,9 @@ class Sweeper:
             for stage in (s for trial in self.chosen for s in trial.stages):
                 shutil.rmtree(stage.work_dir, ignore_errors=True)
             self.results.outdate(self.chosen)
+        for problem in self.results.problems:
+            print(f'Warning: {problem}', file=sys.stderr)
+        self.leave_out_broken()
         self.collect()
         missing = self.results.missing(self.chosen)
         for trial in missing:
@@ -249,7 +253,19 @@ class Sweeper:
             flush=True,
         )
         needs = {k: s.loads and s.loads.work_dir for k, s in self.stages.items()}
-        return len(run_tasks(needs, self.start_stage, self.end_stage, self.args.jobs))
+        failed = run_tasks(needs, self.start_stage, self.end_stage, self.args.jobs)
+        return len(failed) + len(self.broken)
+
+    def leave_out_broken(self):
+        """Leave out the trials whose finished stages can not be read."""
+        for trial in self.results.missing(self.chosen):
+            try:
+                for stage in trial.stages:
+                    read_marker(stage)
+            except ValueError as error:
+                print(f'{trial.row}, seed {trial.seed}: FAILED, {error}', flush=True)
+                self.broken.append(trial)
+        self.chosen = [trial for trial in self.chosen if trial not in self.broken]
 
     def collect(self):
         """Write the lines of trials whose stages are all over."""
@@ -295,7 +311,7 @@ class Sweeper:
         metric = self.select['metric']
         value = record['metrics'].get(metric)
         text = f'{metric} ' + ('-' if value is None else f'{value:.1f}')
-        waiting = [s.name for s in self.stages.values() if read_marker(s) is None]
+        waiting = [s.name for s in self.stages.values() if not osp.isfile(s.marker)]
         left = remaining_seconds(waiting, self.measured, self.args.jobs)
         text += f' | {duration(time.monotonic() - self.start)} elapsed, '
         text += f'{duration(left)} left'
@@ -341,7 +357,11 @@ class Sweeper:
         if code:
             print(f'{key}: FAILED, exit status {code}\n{last_lines(key, "test")}')
             return False
-        metrics = json.loads(Path(key, TESTED).read_text())
+        try:
+            metrics = json.loads(Path(key, TESTED).read_text())
+        except (OSError, ValueError) as error:
+            print(f'{key}: FAILED, {Path(key, TESTED)} is unreadable ({error})')
+            return False
         numbers = {k: v for k, v in metrics.items() if isinstance(v, (int, float))}
         self.results.add_test(self.tests[key], numbers)
         return True
@@ -448,7 +468,7 @@ def dry_run(args, sweep, trials):
         print(f'# {trial.row}, seed {trial.seed}' + ('' if missing else ': finished'))
         for stage in trial.stages if missing else ():
             if stage.work_dir not in seen:
-                done = not args.rerun and read_marker(stage)
+                done = not args.rerun and osp.isfile(stage.marker)
                 print(f'{"# finished: " if done else ""}{train_command(stage)}')
                 seen.add(stage.work_dir)
 

@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Links, copies and unpacked archives that appear when they are complete."""
 
-import gzip
+import lzma
 import os
 import os.path as osp
 import shutil
@@ -9,12 +9,15 @@ import sys
 import tarfile
 import zlib
 from functools import partial
-from typing import BinaryIO, Callable, Iterable, Iterator, Tuple
+from typing import Iterable, Iterator
 
+from archives import ArchiveReader, Item, StrictHeader, open_tar, space_left
 from mmengine.utils import ProgressBar
 
-# Path below the target ('' for the target itself), size, and how to open it.
-Item = Tuple[str, int, Callable[[], BinaryIO]]
+from ccsam_mm.datasets.regular_files import check_regular
+
+# Wrong bytes of a compressed archive; that of bz2 is an OSError without a number.
+WRONG_BYTES = (zlib.error, lzma.LZMAError)
 
 
 def link(source: str, target: str) -> None:
@@ -56,11 +59,15 @@ def unpack(archive: str, prefix: str, target: str) -> None:
             for everything.
         target (str): The folder or file to make.
     """
+    check_regular(archive)
+    _check_space_of_plain(archive, prefix, target)
     try:
-        with tarfile.open(archive) as tar:
-            count = _fill(target, _checked_members(tar, prefix))
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        if isinstance(error, (zlib.error, gzip.BadGzipFile)):
+        with open_tar(archive) as tar:
+            count = _fill(target, ArchiveReader(archive, tar, prefix).items())
+    except (tarfile.TarError, EOFError, OSError, *WRONG_BYTES) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the archive
+        if isinstance(error, (OSError, *WRONG_BYTES)):
             # Files of the right size, which would be kept, may have wrong contents.
             _remove(_unfinished(target))
         cause = f'{error}'.split('\n')[0]
@@ -108,12 +115,48 @@ def _fill(target: str, items: Iterable[Item]) -> int:
         count += 1
         if osp.exists(path) and osp.getsize(path) == size:
             continue
-        os.makedirs(osp.dirname(path) or '.', exist_ok=True)
-        with open_source() as source, open(path, 'wb') as file:
+        if size > space_left(osp.dirname(unfinished)):
+            raise _no_space(target, size)
+        try:
+            os.makedirs(osp.dirname(path) or '.', exist_ok=True)
+            file = open(path, 'wb')
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise ValueError(
+                f"'{name}' is to be a file of '{target}' and a folder, too: get its "
+                'archive from its official place.'
+            ) from None
+        with file, open_source() as source:
             shutil.copyfileobj(source, file)
     if count:
         os.rename(unfinished, target)
     return count
+
+
+def _check_space_of_plain(archive: str, prefix: str, target: str) -> None:
+    """Refuse a plain archive that the disk has no room for, before it is unpacked.
+
+    Of a compressed one, sizes are known as it is unpacked.
+    """
+    unfinished = _unfinished(target)
+    room = space_left(osp.dirname(target))
+    if room >= osp.getsize(archive):
+        return
+    try:
+        with tarfile.open(archive, 'r:', tarinfo=StrictHeader) as tar:
+            needed = ArchiveReader(archive, tar, prefix).needed_space()
+    except tarfile.TarError:
+        return  # compressed, or damaged: unpacking says so
+    there = sum(size for _, size, _ in _files(unfinished))
+    if needed - there > room:
+        raise _no_space(target, needed - there)
+
+
+def _no_space(target: str, size: int) -> ValueError:
+    return ValueError(
+        f"'{target}' needs {size / 1e9:,.1f} GB more, but its disk has only "
+        f'{space_left(osp.dirname(target)) / 1e9:,.1f} GB free: make room, or choose '
+        'another disk by --out; what is unpacked already is kept.'
+    )
 
 
 def _unfinished(target: str) -> str:
@@ -124,8 +167,14 @@ def _unfinished(target: str) -> str:
 def _files(source: str) -> Iterator[Item]:
     """The files of a folder."""
     for folder, _, names in os.walk(source, followlinks=True):
+        above = osp.realpath(osp.dirname(folder))
+        if osp.islink(folder) and f'{above}/'.startswith(f'{osp.realpath(folder)}/'):
+            raise ValueError(
+                f"'{folder}' is a link to a folder that it lies in: remove the link."
+            )
         for name in names:
             path = osp.join(folder, name)
+            check_regular(path)
             size = osp.getsize(path)
             yield osp.relpath(path, source), size, partial(open, path, 'rb')
 
@@ -136,37 +185,3 @@ def _remove(path: str) -> None:
         shutil.rmtree(path)
     elif osp.exists(path):
         os.remove(path)
-
-
-def _checked_members(tar: tarfile.TarFile, prefix: str) -> Iterator[Item]:
-    """The files of an archive; at the end its check sum, if it is compressed."""
-    yield from _members(tar, prefix)
-    # Reading stops before the check sum, which follows the padding.
-    while tar.fileobj.read(1 << 20):
-        pass
-
-
-def _members(tar: tarfile.TarFile, prefix: str) -> Iterator[Item]:
-    """The files of an archive below a prefix."""
-    while True:
-        member = tar.next()
-        if member is None:
-            return
-        # Millions of members would fill the memory.
-        tar.members = []
-        name = osp.normpath(member.name)
-        if osp.isabs(name) or name.split('/')[0] == '..':
-            raise ValueError(
-                f"'{tar.name}' has the member '{member.name}', outside of its folder: "
-                'do not use it, and get the archive from its official place.'
-            )
-        below = osp.relpath(name, prefix or '.')
-        if not member.isfile() or below.split('/')[0] == '..':
-            continue
-        if name.endswith('.tar'):
-            with tar.extractfile(member) as file, tarfile.open(fileobj=file) as inner:
-                for inside, size, open_source in _members(inner, ''):
-                    yield osp.join(below[: -len('.tar')], inside), size, open_source
-            continue
-        below = '' if below == '.' else below
-        yield below, member.size, partial(tar.extractfile, member)

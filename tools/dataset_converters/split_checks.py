@@ -11,6 +11,8 @@ from file_placing import track
 from ccsam_mm.analysis.comparison import align_table
 from ccsam_mm.datasets import LoadImageOrSkip
 from ccsam_mm.datasets.image_folders import missing_files
+from ccsam_mm.datasets.quoting import quote
+from ccsam_mm.datasets.regular_files import kind_of_file
 from ccsam_mm.evaluation import shot_groups
 from ccsam_mm.files import write_whole
 
@@ -164,8 +166,11 @@ def _missing_images(split: str, paths: List[str]) -> List[str]:
     missing = missing_files(paths)
     if not missing:
         return []
+    first = paths[missing[0]]
+    kind = kind_of_file(first)
     return [
-        f'{len(missing):,} of the {len(paths):,} {split} images do not exist, the '
-        f"first of them '{paths[missing[0]]}': unpack their archive again, or correct "
-        'the link to their folder.'
+        f'{len(missing):,} of the {len(paths):,} {split} images '
+        f'{"are no regular files" if kind else "do not exist"}, the first of them '
+        f'{quote(first)}{f" ({kind})" if kind else ""}: '
+        'unpack their archive again, or correct the link to their folder.'
     ]

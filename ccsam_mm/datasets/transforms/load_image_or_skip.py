@@ -1,5 +1,4 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-import io
 import logging
 from typing import Optional
 
@@ -9,15 +8,10 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.fileio import get
 from mmengine.logging import print_log
 from mmpretrain.registry import TRANSFORMS
-from PIL import Image
 
+from ..regular_files import kind_of_file
 from .distinct_files import DistinctFiles
-
-# How a format begins and ends: some decoders fill what is missing in silence.
-END_MARKERS = {
-    b'\xff\xd8\xff': b'\xff\xd9',
-    b'\x89PNG\r\n\x1a\n': b'IEND\xaeB`\x82',
-}
+from .image_content import MAX_PIXELS, check_end, check_header, decode_16_bits
 
 
 @TRANSFORMS.register_module()
@@ -31,9 +25,14 @@ class LoadImageOrSkip(LoadImageFromFile):
     for tests. A file that does not exist or can not be fetched always stops: that is
     an error of the list or of the storage.
 
-    JPEG and PNG files without their end marker are verified with Pillow, because
-    OpenCV 4 makes an image of a truncated file. Damage in the middle of a JPEG can
-    not be told from content.
+    A JPEG file without an end marker is unreadable, also where zeros fill it up, and
+    a PNG file without one is verified with Pillow, because OpenCV 4 makes an image of
+    a truncated file. Damage in the middle of a JPEG, before its end marker, can not
+    be told from content.
+
+    Images of more than ``max_pixels`` are unreadable, before any memory is taken for
+    them. So are those of 32 bits or floats per pixel, which have no range of their
+    own; 16 bits become the upper eight. Named pipes and devices always stop.
 
     An image that is in memory passes as it is, so that the inferencers of
     MMPretrain, which load images themselves, work with the same pipeline.
@@ -51,6 +50,8 @@ class LoadImageOrSkip(LoadImageFromFile):
     Args:
         max_unreadable (int): How many different unreadable files are skipped.
             Defaults to 100.
+        max_pixels (int, optional): The largest number of pixels of an image. Defaults
+            to 178,956,970, Pillow's own limit; None is none.
         to_float32 (bool): Whether to convert the image to float32. Defaults to False.
         color_type (str): The flag of :func:`mmcv.imfrombytes`. Defaults to 'color'.
         imdecode_backend (str): The decoder of :func:`mmcv.imfrombytes`. Defaults to
@@ -73,6 +74,7 @@ class LoadImageOrSkip(LoadImageFromFile):
         color_type: str = 'color',
         imdecode_backend: str = 'cv2',
         backend_args: Optional[dict] = None,
+        max_pixels: Optional[int] = MAX_PIXELS,
     ) -> None:
         super().__init__(
             to_float32=to_float32,
@@ -81,7 +83,13 @@ class LoadImageOrSkip(LoadImageFromFile):
             backend_args=backend_args,
         )
         _check_decoder(imdecode_backend)
+        if max_pixels is not None and max_pixels < 1:
+            raise ValueError(
+                f'LoadImageOrSkip got max_pixels={max_pixels}: set it to 1 or more, or '
+                'to None.'
+            )
         self.max_unreadable = max_unreadable
+        self.max_pixels = max_pixels
         self._unreadable = DistinctFiles()
 
     def transform(self, results: dict) -> Optional[dict]:
@@ -110,6 +118,12 @@ class LoadImageOrSkip(LoadImageFromFile):
 
     def _fetch(self, path: str) -> bytes:
         """Get the bytes; what goes wrong here says nothing of the image."""
+        kind = kind_of_file(path)
+        if kind is not None:
+            raise OSError(
+                f"The image '{path}' is {kind}, no regular file: correct the list or "
+                '`data_root` of the data set.'
+            )
         try:
             return get(path, backend_args=self.backend_args)
         except FileNotFoundError as error:
@@ -127,11 +141,17 @@ class LoadImageOrSkip(LoadImageFromFile):
         """Decode an image, and raise an error if it is not whole."""
         if not content:
             raise ValueError('the file is empty')
-        for begin, end in END_MARKERS.items():
-            if content.startswith(begin) and not content.endswith(end):
-                # Bytes behind the marker are harmless; Pillow knows.
-                with Image.open(io.BytesIO(content)) as image:
-                    image.load()
+        mode = check_header(content, self.max_pixels)
+        check_end(content)
+        backend = self.imdecode_backend or mmcv.image.io.imread_backend
+        if self.color_type != 'unchanged' and backend in ('cv2', 'pillow'):
+            if mode in ('I', 'F'):
+                what = 'floats' if mode == 'F' else '32 bits'
+                raise ValueError(
+                    f'pixels of {what} have no range: convert the image to 8 or 16 bits'
+                )
+            if backend == 'pillow' and mode.startswith('I;16'):
+                return decode_16_bits(content, self.color_type)
         image = mmcv.imfrombytes(
             content, flag=self.color_type, backend=self.imdecode_backend
         )

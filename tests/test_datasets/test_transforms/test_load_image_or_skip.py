@@ -2,8 +2,12 @@
 """Broken images on their own, in data sets, and in a training with workers."""
 
 import copy
+import io
+import os
 import re
+import struct
 import traceback
+import zlib
 
 import cv2
 import mmcv
@@ -14,6 +18,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import TRANSFORMS
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from ccsam_mm.datasets import ImageNetLT, LoadImageOrSkip, LongTailed
@@ -287,3 +292,97 @@ def test_a_training_goes_on_up_to_the_limit(
         stopped.train()
     # Or the workers would live until garbage is collected.
     traceback.clear_frames(error.tb)
+
+
+# ------------------------------------------------ files that look like images
+def progressive(image):
+    """The same image as a progressive JPEG, with a thumbnail that has an end marker."""
+    exif = Image.Exif()
+    exif[0x010E] = 'description'
+    thumbnail = io.BytesIO()
+    Image.fromarray(image[:8, :8]).save(thumbnail, 'JPEG')
+    file = io.BytesIO()
+    raw = exif.tobytes() + thumbnail.getvalue()
+    Image.fromarray(image).save(file, 'JPEG', progressive=True, exif=raw)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('kind', ['baseline', 'progressive'])
+@pytest.mark.parametrize('fill', [b'\0', b'\xff', b'text'])
+def test_a_jpeg_whose_rest_is_filled_is_skipped(load, seed, kind, fill):
+    content = encoded('.jpg', size=(200, 250), seed=seed)
+    if kind == 'progressive':
+        content = progressive(mmcv.imfrombytes(content))
+    half = len(content) // 2
+    filled = content[:half] + (fill * len(content))[: len(content) - half]
+    assert load(filled) is None
+    assert load(content)['img'].shape == (200, 250, 3)
+
+
+def png_header(width, height, depth=8, color=2):
+    """A PNG file that says how large it is, and has next to no data."""
+
+    def chunk(kind, data):
+        crc = zlib.crc32(kind + data)
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', crc)
+
+    head = struct.pack('>IIBBBBB', width, height, depth, color, 0, 0, 0)
+    parts = (b'IHDR', head), (b'IDAT', zlib.compress(b'')), (b'IEND', b'')
+    return b'\x89PNG\r\n\x1a\n' + b''.join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize('size', [(30000, 30000), (13378, 13378), (2**31 - 1, 1)])
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+def test_a_bomb_is_refused_by_its_header(load, monkeypatch, size, backend):
+    monkeypatch.setattr('mmcv.imfrombytes', None)  # nothing comes to decoding
+    message = rf'{size[0] * size[1]:,} pixels are more than max_pixels=178,956,970'
+    with pytest.raises(RuntimeError, match=message):
+        load(png_header(*size), '.png', max_unreadable=0, imdecode_backend=backend)
+
+
+def test_the_limit_of_pixels_can_be_set(load):
+    content = encoded('.png')  # 40 x 50
+    assert load(content, '.png', max_pixels=2000)['img_shape'] == (40, 50)
+    assert load(content, '.png', max_pixels=None)['img_shape'] == (40, 50)
+    assert load(content, '.png', max_pixels=1999) is None
+    assert load(encoded('.jpg'), max_pixels=1999) is None
+    assert load(encoded('.webp'), '.webp', max_pixels=1999) is None
+    with pytest.raises(ValueError, match='max_pixels=0: set it to 1 or more'):
+        LoadImageOrSkip(max_pixels=0)
+
+
+@pytest.mark.parametrize('color_type', ['color', 'grayscale', 'unchanged'])
+@pytest.mark.parametrize('suffix', ['.png', '.tiff'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_16_bits_are_the_same_with_both_decoders(load, color_type, suffix, channels):
+    """The upper eight bits, as OpenCV takes them; MMCV's Pillow made them white."""
+    grey = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+    image = grey if channels == 1 else np.repeat(grey[..., None], 3, 2)
+    content = cv2.imencode(suffix, image)[1].tobytes()
+    kwargs = dict(suffix=suffix, color_type=color_type)
+    found = load(content, imdecode_backend='pillow', **kwargs)['img']
+    if color_type == 'unchanged':
+        expected = image if channels == 1 else (image >> 8).astype(np.uint8)
+        np.testing.assert_array_equal(found, expected)
+        return
+    expected = load(content, imdecode_backend='cv2', **kwargs)['img']
+    assert found.dtype == np.uint8 and found.shape == expected.shape
+    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
+
+
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+@pytest.mark.parametrize('dtype, word', [(np.float32, 'floats'), (np.int32, '32 bits')])
+def test_pixels_without_a_range_are_refused(load, backend, dtype, word):
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 1, dtype)).save(file, 'TIFF')
+    with pytest.raises(RuntimeError, match=f'pixels of {word} have no range: convert'):
+        load(file.getvalue(), '.tif', max_unreadable=0, imdecode_backend=backend)
+
+
+def test_named_pipes_and_devices_stop(tmp_path):
+    os.mkfifo(tmp_path / 'a.jpg')
+    load = LoadImageOrSkip(max_unreadable=100)
+    for path, kind in ((tmp_path / 'a.jpg', 'a named pipe'), ('/dev/zero', 'a device')):
+        with pytest.raises(OSError, match=f"image '{path}' is {kind}, no regular file"):
+            load(dict(img_path=str(path)))

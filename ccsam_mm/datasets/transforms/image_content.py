@@ -1,0 +1,90 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""What an encoded image says of itself before it is decoded."""
+
+import io
+import re
+from typing import Optional
+
+import numpy as np
+from PIL import Image, ImageOps
+
+# How a format begins and ends: some decoders fill what is missing in silence.
+END_MARKERS = {
+    b'\xff\xd8\xff': b'\xff\xd9',
+    b'\x89PNG\r\n\x1a\n': b'IEND\xaeB`\x82',
+}
+# That of Pillow for an error: a photo of 108 megapixels passes.
+MAX_PIXELS = 2 * 89_478_485
+
+
+def check_header(content: bytes, max_pixels: Optional[int]) -> str:
+    """Refuse an image that would fill the memory; no pixel is decoded.
+
+    Args:
+        content (bytes): The file.
+        max_pixels (int, optional): The largest number of pixels, or None for any.
+
+    Returns:
+        str: Pillow's mode, or '' where Pillow does not know the format.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            mode, pixels = image.mode, image.width * image.height
+            if image.format == 'PNG' and mode == 'I':  # of Pillow before 11
+                mode = 'I;16'
+    except Image.DecompressionBombError as error:
+        found = re.search(r'(\d+) pixels', str(error))
+        mode, pixels = '', int(found[1]) if found else MAX_PIXELS + 1
+    except Exception:  # as parsers raise; decoders may know more formats
+        return ''
+    if max_pixels is not None and pixels > max_pixels:
+        raise ValueError(
+            f'{pixels:,} pixels are more than max_pixels={max_pixels:,} of '
+            'LoadImageOrSkip'
+        )
+    return mode
+
+
+def check_end(content: bytes) -> None:
+    """Refuse a JPEG or PNG file that has no end.
+
+    Args:
+        content (bytes): The file.
+    """
+    for begin, end in END_MARKERS.items():
+        if content.startswith(begin) and not content.endswith(end):
+            if end == b'\xff\xd9' and _is_endless_jpeg(content):
+                # Zeros in place of the rest are read as an even grey.
+                raise ValueError('the image is truncated: it has no end marker')
+            # Bytes behind the marker are harmless; Pillow knows.
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+
+
+def decode_16_bits(content: bytes, color_type: str) -> np.ndarray:
+    """Decode a grey image of 16 bits as OpenCV does; MMCV's Pillow would make it white.
+
+    Args:
+        content (bytes): The file.
+        color_type (str): The flag of :func:`mmcv.imfrombytes`, but not 'unchanged'.
+
+    Returns:
+        np.ndarray: The upper eight bits, with shape ``(H, W, 3)`` or ``(H, W)``.
+    """
+    with Image.open(io.BytesIO(content)) as image:
+        if 'ignore_orientation' not in color_type:
+            image = ImageOps.exif_transpose(image)
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+    return grey if 'grayscale' in color_type else np.repeat(grey[..., None], 3, 2)
+
+
+def _is_endless_jpeg(content: bytes) -> bool:
+    """Whether no end marker follows the first scan; data have none, thumbnails do."""
+    position = 2
+    while content[position : position + 1] == b'\xff':
+        marker = content[position + 1 : position + 2]
+        if marker == b'\xda':
+            return content.find(b'\xff\xd9', position) < 0
+        length = int.from_bytes(content[position + 2 : position + 4], 'big')
+        position += 1 if marker == b'\xff' else 2 + max(length, 2)
+    return False
