@@ -18,6 +18,9 @@ def last_checkpoint(work_dir: str) -> Optional[str]:
     """
     if not osp.isfile(osp.join(work_dir, 'last_checkpoint')):
         return None
-    recorded = find_latest_checkpoint(work_dir)
+    try:
+        recorded = find_latest_checkpoint(work_dir)
+    except UnicodeDecodeError:  # the record is damaged
+        return None
     moved = osp.join(work_dir, osp.basename(recorded))
     return next(filter(osp.isfile, (moved, recorded)), None)

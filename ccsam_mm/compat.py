@@ -1,14 +1,12 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Every remedy for the stack below us: PyTorch, MMEngine, MMCV, MMPretrain.
 
-Importing this module checks the versions and lets checkpoints load; the tools use the
-other functions. Nothing else in the package works around a dependency.
+Importing this module checks the versions and lets checkpoints load, as
+:mod:`ccsam_mm.loading.gate` says; the tools use the other functions. Nothing else in
+the package works around a dependency.
 """
 
 import os
-import os.path as osp
-import pickle
-import re
 import subprocess
 import warnings
 from datetime import timedelta
@@ -73,157 +71,18 @@ def _is_installed(distribution: str) -> bool:
 check_versions()
 
 # Only now: a missing or outdated package has been reported in a sentence.
-import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from mmengine.device import get_device  # noqa: E402
-from mmengine.logging import HistoryBuffer  # noqa: E402
 from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS  # noqa: E402
-from mmengine.runner import CheckpointLoader  # noqa: E402
-from packaging.version import Version  # noqa: E402
 from torch.nn.parallel import DistributedDataParallel  # noqa: E402
 
 from .config_types import class_of  # noqa: E402
+from .loading.gate import allow_checkpoints  # noqa: E402
 
 with warnings.catch_warnings():
     # mmcv-lite misses a compiled operator that nothing here needs, and warns each time.
     warnings.filterwarnings('ignore', 'Fail to import')
     import_module('mmcv.cnn.bricks.transformer')
-
-# --------------------------------------------------------------------------------------
-# Checkpoints. https://github.com/open-mmlab/mmengine/issues/1655: torch.load accepts
-# only weights since 2.6, and MMEngine's checkpoints hold its log history, too.
-# --------------------------------------------------------------------------------------
-
-# Numbers, booleans and strings; no objects, no structures.
-_PLAIN_DTYPE = re.compile(r'[<>=|]?[biufcU]\d+')
-
-
-class _SavedDtype:
-    """Stands in for ``numpy.dtype`` while a checkpoint is read.
-
-    NumPy's own class takes fields, flags and item sizes on trust; crafted ones make it
-    follow pointers from the file. So nothing but name and byte order is read.
-
-    Args:
-        name (str): Type character and size, like ``f8``.
-    """
-
-    def __init__(self, name, *_):
-        self.str = str(name)
-
-    def __setstate__(self, state):
-        if any(part is not None for part in state[2:5]):
-            raise pickle.UnpicklingError('a checkpoint may hold plain arrays only')
-        self.str = str(state[1]) + self.str
-
-
-def _plain_dtype(dtype):
-    """A fresh NumPy dtype, if it is one of numbers, booleans or strings."""
-    if not _PLAIN_DTYPE.fullmatch(dtype.str):
-        raise pickle.UnpicklingError(
-            f'a checkpoint may hold plain arrays only, not {dtype.str!r}'
-        )
-    return np.dtype(dtype.str)
-
-
-class _SavedArray(np.ndarray):
-    """Stands in for ``numpy.ndarray`` while a checkpoint is read.
-
-    The array is made from a checked dtype and a buffer of the right size. Results of
-    computations and pickles are ordinary arrays and scalars again.
-    """
-
-    def __new__(cls):
-        return super().__new__(cls, 0)
-
-    def __setstate__(self, state):
-        _, shape, dtype, fortran, raw = state
-        dtype = _plain_dtype(dtype)
-        # NumPy compares the buffer's size with shape and dtype, which are sound here.
-        if min(shape, default=0) < 0:
-            raise pickle.UnpicklingError(f'a checkpoint holds an array of {shape}')
-        super().__setstate__((1, shape, dtype, fortran, raw))
-
-    def __reduce__(self):
-        return np.asarray(self).__reduce__()
-
-    def __array_wrap__(self, array, context=None, return_scalar=False):
-        return array[()] if array.ndim == 0 else np.asarray(array)
-
-
-def _empty_array(*_):
-    """Serves ``numpy.core.multiarray._reconstruct``."""
-    return _SavedArray()
-
-
-def _scalar(dtype, raw):
-    """Serves ``numpy.core.multiarray.scalar``."""
-    return np.frombuffer(raw, _plain_dtype(dtype))[0]
-
-
-def _history_statistic(owner, name):
-    """Serves ``getattr``, for the statistics that a log history keeps."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise pickle.UnpicklingError(
-            f'a checkpoint may not ask for attribute {name!r} of {owner!r}'
-        )
-    return getattr(HistoryBuffer, name)
-
-
-def allow_checkpoints() -> None:
-    """Let ``torch.load`` read what MMEngine writes, and nothing else.
-
-    See https://github.com/open-mmlab/mmengine/issues/1655. Names of both NumPy 1 and 2
-    are served, since files move between machines. PyTorch before 2.6 reads any pickle
-    and needs no help. The maintained fork of MMEngine turns to any pickle when the safe
-    way fails, so the loader of local files is replaced, too.
-    """
-    if Version(torch.__version__) < Version('2.6'):
-        return
-    served = [
-        (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
-        (_history_statistic, 'builtins.getattr'),
-        (_SavedArray, 'numpy.ndarray'),
-        (_SavedDtype, 'numpy.dtype'),
-        (bytes, 'builtins.bytes'),  # the buffer of an empty array
-    ]
-    for core in ('numpy.core', 'numpy._core'):
-        served.append((_empty_array, f'{core}.multiarray._reconstruct'))
-        served.append((_scalar, f'{core}.multiarray.scalar'))
-    torch.serialization.add_safe_globals(served)
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
-
-
-def load_from_local(filename: str, map_location=None):
-    """Load a checkpoint file, refusing one that asks for code.
-
-    Args:
-        filename (str): Path of the file.
-        map_location (str, optional): Same as :func:`torch.load`. Defaults to None.
-
-    Returns:
-        dict: The loaded checkpoint.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If the file holds more than MMEngine writes.
-    """
-    filename = osp.expanduser(filename)
-    if not osp.isfile(filename):
-        raise FileNotFoundError(f'{filename} can not be found.')
-    try:
-        # weights_only stays unset: TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is the user's say.
-        return torch.load(filename, map_location=map_location)
-    except pickle.UnpicklingError as error:
-        # PyTorch buries the name or the reason in advice to load the file unsafely.
-        found = re.search(r'GLOBAL (\S+)|\n\n(.+)', str(error))
-        reason = found and (found[1] or found[2])
-        raise pickle.UnpicklingError(
-            f'{filename} is refused: it holds more than weights and logs '
-            f'({reason or error}); if you trust the file, allow that name with '
-            'torch.serialization.add_safe_globals.'
-        ) from None
-
 
 # --------------------------------------------------------------------------------------
 # Distributed training on CPUs: mmengine.dist.init_dist selects a CUDA device, and

@@ -16,12 +16,13 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import load_checkpoint
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from ccsam_mm import compat
 from ccsam_mm.version import DISTRIBUTIONS, SUPPORTED
 
 needs_safe_load = pytest.mark.skipif(
-    compat.Version(torch.__version__) < compat.Version('2.6'),
+    Version(torch.__version__) < Version('2.6'),
     reason='torch.load reads any pickle here',
 )
 

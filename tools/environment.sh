@@ -38,7 +38,7 @@ use_environment() {
     for name in runtime "$@"; do
         requirements+=(-r "$REPO/requirements/$name.txt")
     done
-    echo "== using $(python -c 'import sys; print(sys.executable)'); installing what lacks: ${packages[*]:-nothing}"
+    echo "== using $(python -c 'import sys; print(sys.executable)'); installing what is missing: ${packages[*]:-nothing}"
     python -m pip install --quiet "${packages[@]}" "${requirements[@]}"
     # The package itself, so that configs elsewhere find it, too.
     (cd / && python -c 'import importlib.util as u; exit(not u.find_spec("ccsam_mm"))') ||

@@ -4,6 +4,11 @@
 import argparse
 from copy import deepcopy
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('config', 'checkpoint')  # before PyTorch is imported
+
 import mmengine
 from mmengine.config import ConfigDict
 from mmengine.dist import master_only
@@ -19,6 +24,7 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
+from ccsam_mm.config_errors import named_keys
 from ccsam_mm.datasets.pipelines import parts_with_pipeline
 
 METRICS_SUFFIXES = ('.json', '.yml', '.yaml', '.pkl', '.pickle')
@@ -26,7 +32,10 @@ PREDICTIONS_SUFFIXES = ('.pkl', '.pickle')
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description='Test (and eval) a model')
+    parser = argparse.ArgumentParser(
+        description='Test (and eval) a model',
+        epilog='CCSAM_MM_DEBUG=1 in the environment shows the tracebacks of errors.',
+    )
     parser.add_argument('config', help='test config file path')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
@@ -139,10 +148,12 @@ def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
     check_data(cfg, ('test_dataloader',))
-    runner = build_runner(cfg)
+    with named_keys(cfg):
+        runner = build_runner(cfg)
     if args.out and args.out_item != 'metrics':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-    metrics = runner.test()
+    with named_keys(cfg):
+        metrics = runner.test()
     if args.out and args.out_item == 'metrics':
         master_only(mmengine.dump)(metrics, args.out)
     del runner

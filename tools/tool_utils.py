@@ -2,6 +2,7 @@
 """What train.py and test.py share: MMPretrain's options and the way to a runner."""
 
 import gc
+import inspect
 import os
 import os.path as osp
 import sys
@@ -21,7 +22,21 @@ from mmpretrain.registry import DATASETS  # noqa: E402
 
 import ccsam_mm  # noqa: E402, F401  (registers everything, also for plain configs)
 from ccsam_mm import compat  # noqa: E402
+from ccsam_mm.config_rules import ConfigError  # noqa: E402
 from ccsam_mm.config_types import class_of  # noqa: E402
+from ccsam_mm.engine.hooks import CheckLoadedHook  # noqa: E402
+from ccsam_mm.names import did_you_mean, nearest_name  # noqa: E402
+
+
+class OptionsAction(DictAction):
+    """MMEngine's action for ``--cfg-options``, which says what it can not read."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Read ``KEY=VALUE`` pairs."""
+        for value in values:
+            if not value.partition('=')[0] or '=' not in value:
+                parser.error(f'{option_string} {value}: write KEY=VALUE.')
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_common_args(parser) -> None:
@@ -34,7 +49,7 @@ def add_common_args(parser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         help='override some settings in the used config, the key-value pair '
         'in xxx=yyy format will be merged into config file. If the value to '
         'be overwritten is a list, it should be like key="[a,b]" or key=a,b '
@@ -53,14 +68,29 @@ def add_common_args(parser) -> None:
 
 
 def load_config(path: str) -> Config:
-    """Read a config file, and say what to do where the stack makes that fail."""
+    """Read a config file, and say what makes that fail."""
     try:
         return Config.fromfile(path)
+    except FileNotFoundError as error:
+        missing = error.filename or path
+        raise FileNotFoundError(
+            f"{path} can not be read: '{missing}' does not exist."
+        ) from error
     except Exception as error:
-        advice = compat.explain(error)
-        if advice:
-            raise RuntimeError(f'{path} can not be read: {advice}') from error
-        raise
+        advice = compat.explain(error) or _describe(error)
+        raise RuntimeError(f'{path} can not be read: {advice}') from error
+
+
+def _describe(error: Exception) -> str:
+    """An error of Python code in a config, which MMEngine runs under no file name."""
+    if isinstance(error, SyntaxError):
+        return f'{error.msg} (line {error.lineno})'
+    traceback, line = error.__traceback__, ''
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == '':
+            line = f' (line {traceback.tb_lineno})'
+        traceback = traceback.tb_next
+    return f'{type(error).__name__}: {error}{line}'
 
 
 def merge_common_args(cfg: Config, args) -> None:
@@ -94,11 +124,43 @@ def merge_dataloader_args(cfg: Config, fields, defaults: dict, overrides: dict) 
 def merge_cfg_options(cfg: Config, args) -> None:
     """Merge `--cfg-options`, which have the last word."""
     if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+        check_cfg_options(cfg, args)
+        try:
+            cfg.merge_from_dict(args.cfg_options)
+        except Exception as error:
+            raise ConfigError(
+                f'--cfg-options {" ".join(args.cfg_options)} does not fit into '
+                f'{args.config}: {error}'
+            ) from error
     for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         # PyTorch refuses workers that persist where there are none.
         if cfg.get(field) and not cfg[field].get('num_workers'):
             cfg[field].persistent_workers = False
+
+
+def check_cfg_options(cfg: Config, args) -> None:
+    """Refuse options that would have no effect, or another one than meant."""
+    known = {*cfg, *inspect.signature(Runner).parameters, 'tta_model', 'tta_pipeline'}
+    for key in args.cfg_options:
+        section, _, rest = key.partition('.')
+        meant = nearest_name(section, known, cutoff=0.85)
+        if section not in known and meant:
+            raise ConfigError(
+                f"--cfg-options {key}: the config has no '{section}'"
+                f'{did_you_mean(section, known)}'
+            )
+        if getattr(args, 'no_validate', False) and section.startswith('val_'):
+            raise ConfigError(
+                f'--no-validate leaves out the validation, so that {key} of '
+                '--cfg-options has no use: leave out one of them.'
+            )
+        part = rest.partition('.')[0]
+        wrapped = cfg.model.module if getattr(args, 'tta', False) else {}
+        if section == 'model' and part in wrapped and part not in cfg.model:
+            raise ConfigError(
+                f'--tta puts another model around that of the config: write '
+                f'model.module.{rest} for {key} of --cfg-options.'
+            )
 
 
 def check_data(cfg: Config, fields) -> None:
@@ -143,9 +205,10 @@ def _check_dataset(dataset, key: str) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the configured runner, also in a group of CPU processes."""
     compat.prepare_cpu_distributed(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, CheckLoadedHook) for hook in runner.hooks):
+        runner.register_hook(CheckLoadedHook())
+    return runner
 
 
 def leave_process_group() -> None:

@@ -3,6 +3,11 @@
 
 import argparse
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('config', resume='--resume')  # before PyTorch is imported
+
 from tool_utils import (
     add_common_args,
     build_runner,
@@ -16,10 +21,16 @@ from tool_utils import (
 
 from ccsam_mm import compat
 from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.config_errors import named_keys
+from ccsam_mm.config_rules import check_config
+from ccsam_mm.loading.resume import choose_resumed
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description='Train a model')
+    parser = argparse.ArgumentParser(
+        description='Train a model',
+        epilog='CCSAM_MM_DEBUG=1 in the environment shows the tracebacks of errors.',
+    )
     parser.add_argument('config', help='train config file path')
     parser.add_argument('--work-dir', help='the dir to save logs and models')
     parser.add_argument(
@@ -93,11 +104,22 @@ def merge_args(cfg, args):
     return cfg
 
 
+def names_resumed(cfg, args):
+    """Whether the user says which checkpoint to resume from."""
+    is_last = cfg.get('load_from') == last_checkpoint(cfg.work_dir)
+    return args.resume not in (None, 'auto') or not is_last
+
+
 def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
+    check_config(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    build_runner(cfg).train()
+    with named_keys(cfg):
+        runner = build_runner(cfg)
+        choose_resumed(runner, is_named=names_resumed(cfg, args))
+        runner.train()
+    del runner
     leave_process_group()
 
 

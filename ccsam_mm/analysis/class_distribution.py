@@ -15,6 +15,7 @@ from ccsam_mm.datasets.class_counts import (
     get_gt_labels,
     known_class_counts,
 )
+from ccsam_mm.datasets.class_names import first_difference, named_classes
 from ccsam_mm.evaluation import shot_groups
 from ccsam_mm.files import whole_file, write_whole
 
@@ -49,6 +50,7 @@ def class_distribution(splits: Dict[str, Dataset]) -> dict:
     """
     # Some data sets know classes and counts only when their annotations are loaded.
     labels = {name: get_gt_labels(dataset) for name, dataset in splits.items()}
+    _compare_classes(splits)
     counts = _training_counts(splits)
     names = [class_names(dataset) for dataset in splits.values()]
     names = next((n for n in names if n is not None), range(len(counts)))
@@ -72,6 +74,15 @@ def class_distribution(splits: Dict[str, Dataset]) -> dict:
             class_counts=known.tolist(), unknown=int((own < 0).sum())
         )
     return distribution
+
+
+def _compare_classes(splits: Dict[str, Dataset]) -> None:
+    """Refuse splits whose labels mean different classes."""
+    named = [named_classes(data, f"The split '{key}'") for key, data in splits.items()]
+    for other in named[1:]:
+        difference = first_difference(named[0], other)
+        if difference:
+            raise ValueError(difference)
 
 
 def format_distribution(distribution: dict, shot_rule: str = 'strict') -> str:

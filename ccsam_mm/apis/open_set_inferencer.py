@@ -1,12 +1,13 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 import os.path as osp
+import re
 from typing import Callable, List, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
-from mmpretrain.apis import ImageClassificationInferencer
+from mmpretrain.apis import ImageClassificationInferencer, get_model
 from mmpretrain.registry import METRICS
 from mmpretrain.structures import DataSample
 
@@ -32,6 +33,9 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
     model_key,
 )
 from ccsam_mm.evaluation.open_set.threshold_file import warn_of_stale_thresholds
+from ccsam_mm.loading.filled import load_filled
+
+_DEVICE_OPTIONS = ('device_map', 'offload_folder')
 
 
 class OpenSetInferencer(ImageClassificationInferencer):
@@ -44,8 +48,9 @@ class OpenSetInferencer(ImageClassificationInferencer):
     Args:
         model (BaseModel | str | Config): A model name or a path to the config file, or
             a :obj:`BaseModel` object.
-        pretrained (str, optional): Path to the checkpoint. Defaults to True, the
-            checkpoint that the config or the model name tells, if any.
+        pretrained (str | bool): Path to the checkpoint, which has to fill the model;
+            False leaves it as it is. Defaults to True, the checkpoint that the config
+            or the model name tells.
         device (str, optional): Device to run inference. Defaults to None.
         classes (Sequence[str], optional): Names of the known classes. Defaults to
             None, which takes those in the checkpoint.
@@ -85,7 +90,12 @@ class OpenSetInferencer(ImageClassificationInferencer):
         threshold: Union[float, str, None] = None,
         **kwargs,
     ) -> None:
-        super().__init__(model, pretrained, device, classes, **kwargs)
+        options = {k: kwargs.pop(k) for k in _DEVICE_OPTIONS if k in kwargs}
+        model = _filled_model(model, pretrained, **kwargs)
+        super().__init__(model, False, device, classes, **options)
+        trained = getattr(self.model, '_dataset_meta', None) or {}
+        self._trained_classes = trained.get('classes')
+        self._check_classes()
         metric = _find_metric(self.config, score)
         self.score = metric.score
         self.score_key = metric.score_key
@@ -198,8 +208,29 @@ class OpenSetInferencer(ImageClassificationInferencer):
             threshold = self._beside(THRESHOLDS_SUFFIX, "threshold='auto'")
             warn_of_stale_thresholds(threshold, self._checkpoint)
         if isinstance(threshold, str):
-            return read_threshold(threshold, self.score_key)
+            return read_threshold(threshold, self.score_key, self._trained_classes)
         return float(threshold)
+
+    def _check_classes(self) -> None:
+        """Refuse names that belong to other outputs; new names are fine."""
+        if self.classes is None:
+            return
+        number = getattr(getattr(self.model, 'head', None), 'num_classes', None)
+        if number is not None and len(self.classes) != number:
+            raise ValueError(
+                f'OpenSetInferencer got {len(self.classes)} names of classes, but the '
+                f'head has {number}: name all of them in `classes`, in the order of '
+                'the training.'
+            )
+        own = list(self._trained_classes or ())
+        for i, name in enumerate(self.classes):
+            if name in own and own[i] != name:
+                raise ValueError(
+                    f"`classes` of OpenSetInferencer calls class {i} '{name}', "
+                    f"but it is '{own[i]}' in the checkpoint, whose '{name}' is class "
+                    f'{own.index(name)}: keep the order of the training, or leave '
+                    '`classes` out.'
+                )
 
     def _load_statistics(self) -> Optional[ClassStatistics]:
         """Read what the score has to know of the training images."""
@@ -229,6 +260,36 @@ class OpenSetInferencer(ImageClassificationInferencer):
         name = osp.splitext(osp.basename(self.config.get('filename') or ''))[0]
         work_dir = self.config.get('work_dir') or osp.join('work_dirs', name)
         return beside_checkpoint(self._checkpoint, suffix, work_dir)
+
+
+def _filled_model(
+    model: Union[BaseModel, str, Config], pretrained: Union[bool, str], **kwargs
+) -> BaseModel:
+    """Build the model and load the checkpoint, which has to fill it."""
+    if isinstance(model, BaseModel):
+        if isinstance(pretrained, str):
+            load_filled(model, pretrained)
+        return model
+    mapping = kwargs.pop('url_mapping', None)
+    model = get_model(model, pretrained=False, **kwargs)
+    if pretrained is True:
+        metainfo = model._metainfo  # of a model name
+        pretrained = metainfo.weights if metainfo else model._config.get('load_from')
+        if pretrained is None:
+            raise ValueError(
+                'OpenSetInferencer got no checkpoint, and neither config nor model '
+                'name tells one: set `pretrained` to its path, or to False to predict '
+                'with random weights.'
+            )
+    if pretrained:
+        if mapping is not None:
+            pretrained = re.sub(*mapping, pretrained)
+        meta = load_filled(model, pretrained).get('meta') or {}
+        if meta.get('dataset_meta'):
+            model._dataset_meta = meta['dataset_meta']
+        elif 'CLASSES' in meta:  # of MMClassification 0.x
+            model._dataset_meta = dict(classes=meta['CLASSES'])
+    return model
 
 
 def _find_metric(cfg: Config, score: Union[str, dict, None]) -> OpenSetMetric:

@@ -8,6 +8,8 @@ from mmpretrain.datasets import CIFAR10
 from mmpretrain.datasets.utils import check_md5
 from mmpretrain.registry import DATASETS
 
+from ccsam_mm.loading.unpickle_arrays import unpickle_arrays
+
 from .class_counts import count_labels
 from .imbalance import long_tailed_counts, select_long_tailed
 from .training_counts_mixin import TrainingCountsMixin
@@ -32,8 +34,8 @@ class CIFAR10LT(TrainingCountsMixin, CIFAR10):
             Defaults to 'exp'.
         seed (int): The seed of the selection. Defaults to 0.
         verify_md5 (bool): Whether only the original files are accepted. False
-            accepts another copy in the same layout, whose shapes and labels are
-            checked, and never downloads. Defaults to True.
+            accepts another copy in the same layout, of plain data and arrays alone
+            and with checked shapes and labels, and never downloads. Defaults to True.
         **kwargs: Other keyword arguments of :class:`mmpretrain.datasets.CIFAR10`.
 
     Examples:
@@ -112,11 +114,17 @@ class CIFAR10LT(TrainingCountsMixin, CIFAR10):
         """Read the labels of one file and check that they fit the images."""
         path = join_path(self.data_prefix['root'], self.base_folder, name)
         try:
-            entry = pickle.loads(get(path), encoding='latin1')
+            entry = unpickle_arrays(get(path))
             shape = np.shape(entry['data'])
             labels = entry['labels'] if 'labels' in entry else entry['fine_labels']
             labels = np.asarray(labels, dtype=np.int64)
-        except (pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"'{path}' is not a pickled dict with `data` and `labels` (or "
+                f'`fine_labels`), and nothing else is read ({error}): replace it with '
+                'a file of the official layout.'
+            ) from None
+        except Exception as error:  # damaged pickles raise nearly anything
             raise ValueError(
                 f"'{path}' is not a pickled dict with `data` and `labels` (or "
                 '`fine_labels`): replace it with a file of the official layout.'

@@ -114,7 +114,7 @@ def count_labels(
         raise ValueError(
             f'{name} gives its image {outside[0]} the label {labels[outside[0]]}, '
             f'but labels must be in 0..{num_classes - 1}: correct the annotation, or '
-            "name all classes in the data set's `metainfo=dict(classes=...)`."
+            'name all classes in `classes=[...]` of the data set.'
         )
     counts = np.bincount(labels, minlength=num_classes)
     empty = np.flatnonzero(counts == 0)
@@ -122,7 +122,8 @@ def count_labels(
         raise ValueError(
             f'{name} has no image of class {describe_class(empty[0], classes)} '
             f'({len(empty)} of {num_classes} classes are empty): add images, or '
-            'leave the class out of `metainfo=dict(classes=...)` and the labels.'
+            'remove the class (its folder, or its name in `classes=[...]` and its '
+            'number among the labels).'
         )
     return counts.tolist()
 

@@ -54,6 +54,8 @@ class ClassSubset(ImageSubset):
     ) -> None:
         self.dataset = build_dataset(dataset, 'ClassSubset', '`dataset`')
         self.classes = tuple(classes)
+        # What ClassCountsHook counts where the wrapped data set knows no counts.
+        self._metainfo: dict = {}
         if not lazy_init:
             self.full_init()
 
@@ -74,7 +76,7 @@ class ClassSubset(ImageSubset):
                     metainfo[key] = [values[c] for c in self._new_label]
             if 'classes' in metainfo:
                 metainfo['classes'] = tuple(metainfo['classes'])
-        return metainfo
+        return {**metainfo, **copy.deepcopy(self._metainfo)}
 
     def full_init(self) -> None:
         """Load the annotations and select the images."""

@@ -10,6 +10,8 @@ from typing import Optional
 
 import numpy as np
 
+from ccsam_mm.config_types import is_count
+
 from .class_counts import describe_class
 
 
@@ -134,6 +136,11 @@ def select_held_out(
 
 def _shuffled(labels: np.ndarray, num_classes: int, seed: int) -> Iterator[np.ndarray]:
     """Shuffle the indices of each class in turn."""
+    if not is_count(int(seed) if isinstance(seed, np.integer) else seed, least=0):
+        raise ValueError(
+            f'seed={seed!r} can not select images: set `seed` of the data set to an '
+            'integer >= 0.'
+        )
     rng = np.random.RandomState(seed)
     for label in range(num_classes):
         indices = np.flatnonzero(labels == label)

@@ -220,8 +220,9 @@ class LongTailed(ImageSubset):
         if None not in (classes, reference_classes) and classes != reference_classes:
             raise ValueError(
                 f'{name} has the classes {_short(classes)}, but its `reference` has '
-                f'{_short(reference_classes)}: give both the same '
-                '`metainfo=dict(classes=...)`, or the labels mean different things.'
+                f'{_short(reference_classes)}: give both the same class folders (an '
+                'empty one for a class without images) or the same `classes=[...]`, '
+                'or the labels mean different things.'
             )
         counts = known_class_counts(reference)
         counts = count_classes(reference) if counts is None else counts

@@ -137,8 +137,8 @@ class OpenSet(DatasetWrapper):
             raise ValueError(
                 f'{type(dataset).__name__} in `unknown` of OpenSet has images of '
                 f"'{common[0]}', which is a known class: leave it out with "
-                '`ClassSubset`, or, if it is another one, name it differently in '
-                '`metainfo=dict(classes=...)`.'
+                '`ClassSubset`, or, if it is another one, name it differently (its '
+                'folder, or `classes=[...]` of the data set).'
             )
 
     def _choose(self, number: int, rng: np.random.RandomState) -> np.ndarray:

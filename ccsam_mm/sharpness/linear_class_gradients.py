@@ -5,6 +5,9 @@ For ``A = Z W^T + b`` and independent images, the gradient of class c's mean los
 ``g_c = 1/B_c * sum_{i in c} r_i (z_i, 1)^T``, an outer-product sum of logit gradients
 ``r_i`` and features ``z_i``. Norms of ``g_c`` and products with it need only the Gram
 matrices of the batch; the ``K x (d + 1)`` gradients themselves are never formed.
+
+A Gram matrix holds squares, and with them half the digits of a sum that cancels. So
+they are computed in double precision, where the device has it.
 """
 
 import torch
@@ -36,8 +39,9 @@ class LinearClassGradients:
     def __init__(
         self, features: Tensor, logit_grads: Tensor, labels: Tensor, bias: bool = True
     ):
-        self.features = features.detach()
-        self.logit_grads = logit_grads.detach()
+        self.dtype = features.dtype
+        self.features = _precise(features.detach())
+        self.logit_grads = _precise(logit_grads.detach())
         self.labels = labels
         self.bias = bias
 
@@ -53,19 +57,25 @@ class LinearClassGradients:
             \|g_c\|^2 = \frac{1}{B_c^2} \sum_{i,j \in c} (r_i . r_j)(z_i . z_j + 1)
 
         Returns:
-            Tensor: ``(N, )``, entry i is the norm for the class of image i.
+            Tensor: ``(N, )``, entry i is the norm for the class of image i; zero where
+            the sum is lost in the rounding of its terms (at about 1e-7 of them, and
+            1e-3 on devices without double precision).
         """
         same = self._same_class(self.labels)
         # Scaled by the class's largest entry, tiny gradients' squares can't underflow.
         largest = torch.linalg.vector_norm(self.logit_grads, float('inf'), dim=1)
         scale = (same * largest).amax(dim=1)
-        rows = (
-            self.logit_grads / scale.clamp(min=torch.finfo(scale.dtype).tiny)[:, None]
-        )
-        products = same * (rows @ rows.T) * self._gram(self.features)
-        # Rounding can leave a vanishing sum slightly below zero.
-        class_sums = (same @ products.sum(dim=1)).clamp(min=0)
-        return scale * class_sums.sqrt() / same.sum(dim=1)
+        limits = torch.finfo(scale.dtype)
+        rows = self.logit_grads / scale.clamp(min=limits.tiny)[:, None]
+        gram = self._gram(self.features)
+        class_sums = same @ (same * (rows @ rows.T) * gram).sum(dim=1)
+        # As long as the class's sum would be if none of its terms cancelled.
+        longest = same @ (rows.norm(dim=1) * gram.diagonal().clamp(min=0).sqrt())
+        # Rounding can leave a vanishing sum slightly off zero, and below it.
+        known = class_sums > 16 * limits.eps * longest**2
+        class_sums = torch.where(known, class_sums, torch.zeros_like(class_sums))
+        norms = scale * class_sums.sqrt() / same.sum(dim=1)
+        return norms.to(self.dtype)
 
     def products(self, features: Tensor, labels: Tensor) -> Tensor:
         """Outputs of a layer whose weights are each image's own class gradient.
@@ -80,11 +90,17 @@ class LinearClassGradients:
         """
         same = self._same_class(labels)
         sizes = same.sum(dim=1, keepdim=True).clamp(min=1)
-        return (same * self._gram(features)) @ self.logit_grads / sizes
+        products = (same * self._gram(features)) @ self.logit_grads / sizes
+        return products.to(features.dtype)
 
     def _same_class(self, labels: Tensor) -> Tensor:
         return (labels[:, None] == self.labels).to(self.features.dtype)
 
     def _gram(self, features: Tensor) -> Tensor:
-        gram = features @ self.features.T
+        gram = _precise(features) @ self.features.T
         return gram + 1 if self.bias else gram
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    """The tensor in double precision, where the device has it (Apple's has not)."""
+    return tensor if tensor.device.type == 'mps' else tensor.double()

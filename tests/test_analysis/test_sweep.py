@@ -343,6 +343,13 @@ def test_measure_reads_the_last_attempt(tmp_path):
     assert measured['train_loss'] == 1.5
 
 
+def test_measure_has_the_best_validation_beside_the_last(tmp_path):
+    lines = [val_line(1, 10.0), val_line(2, 40.0), train_line(3, 1.5), val_line(3, 30)]
+    measured = measure(a_work_dir(tmp_path, [lines], [3]))
+    assert measured['metrics'] == {'accuracy/few': 30}
+    assert measured['best'] == {'accuracy/few': 40.0}
+
+
 def test_measure_names_what_is_missing(tmp_path):
     stage = a_work_dir(tmp_path / 'a', [], [3])
     with pytest.raises(ValueError, match='has no scalars.json: add'):

@@ -187,3 +187,24 @@ def test_files_of_another_checkpoint_are_refused(folder, statistics):
         OpenSetInferencer(*names, score='openmax')
     with pytest.raises(ValueError, match='set `pretrained` to the path'):
         OpenSetInferencer(names[0], pretrained=False)
+
+
+def test_a_checkpoint_that_does_not_fill_the_model_is_refused(folder, model):
+    cfg = Config.fromfile(str(folder / 'open.py'))
+    path = str(folder / 'epoch_1.pth')
+    weights = model.state_dict()
+    wrong = {
+        'fills 0 of': {f'encoder.{name}': w for name, w in weights.items()},
+        'saved with size': {**weights, 'head.fc.bias': torch.ones(3)},
+        "missing one is 'head.fc.weight'": {
+            k: v for k, v in weights.items() if k != 'head.fc.weight'
+        },
+        'layers that the model lacks': {**weights, 'head.fc2.weight': torch.ones(1)},
+    }
+    for message, state_dict in wrong.items():
+        torch.save(dict(state_dict=state_dict), path)
+        for kind in (cfg, model):
+            with pytest.raises(RuntimeError, match=f'epoch_1.pth .*{message}'):
+                OpenSetInferencer(kind, path, threshold=0.5)
+    with pytest.raises(ValueError, match='got no checkpoint.*set `pretrained`'):
+        OpenSetInferencer(cfg, threshold=0.5)

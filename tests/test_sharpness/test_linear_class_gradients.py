@@ -1,12 +1,18 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Closed form against gradients that autograd writes out class by class."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccsam_mm.sharpness import LinearClassGradients, random_linear_products
+from ccsam_mm.sharpness import (
+    LinearClassGradients,
+    direction_factor,
+    linear_class_gradients,
+    random_linear_products,
+)
 
 
 def explicit_gradients(features, logit_grads, labels, bias):
@@ -68,6 +74,60 @@ def test_norms_of_tiny_gradients_do_not_underflow():
     norms = LinearClassGradients(features, grads, torch.tensor([0, 1])).norms()
     expected = torch.tensor([10**0.5 * 1e-30, 2**0.5])
     torch.testing.assert_close(norms, expected, rtol=1e-5, atol=0)
+
+
+def cancelling_class(share, bias=True, seed=0):
+    """Eight images whose gradients add up to a share of their length, in float32."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(8, 3 + bias, generator=generator, dtype=torch.float64)
+    if bias:
+        inputs[:, -1] = 1
+    inputs = inputs.float().double()
+    grads = torch.randn(8, 4, generator=generator, dtype=torch.float64)
+    length = (grads.norm(dim=1) * inputs.norm(dim=1)).sum()
+    rest = torch.randn(inputs.shape[1], 4, generator=generator, dtype=torch.float64)
+    # Nothing is left of the sum but the rest.
+    grads -= inputs @ torch.linalg.lstsq(inputs, grads).solution
+    rest *= share * length / rest.norm()
+    grads += inputs @ torch.linalg.solve(inputs.T @ inputs, rest)
+    return inputs[:, :3].float(), grads.float(), torch.zeros(8, dtype=torch.long)
+
+
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('share', [1.0, 1e-2, 1e-4, 1e-5, 1e-6])
+def test_a_gradient_that_cancels_keeps_its_norm_and_its_length(share, bias):
+    """In float32, against the same numbers in float64; the cap holds."""
+    features, grads, labels = cancelling_class(share, bias)
+    closed = LinearClassGradients(features, grads, labels, bias=bias)
+    norms = closed.norms()
+    explicit = explicit_gradients(features.double(), grads.double(), labels, bias)
+    torch.testing.assert_close(
+        norms.double(), explicit[0].norm().expand(8), rtol=1e-5, atol=0
+    )
+    length = torch.full((8,), 0.1)
+    steps = direction_factor(length, norms)[:, None] * closed.products(features, labels)
+    # The images' features span the space, so the steps reveal the perturbation.
+    ones = torch.full((8, 1), float(bias), dtype=torch.float64)
+    inputs = torch.cat([features.double(), ones], dim=1)
+    perturbation = (torch.linalg.pinv(inputs) @ steps.double()).norm().item()
+    assert perturbation == pytest.approx(0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize('precise', [True, False])
+@pytest.mark.parametrize('share', [1e-3, 1e-4, 1e-5, 1e-7, 1e-9])
+def test_no_perturbation_is_longer_than_asked_for(monkeypatch, share, precise):
+    """Also on devices without double precision, where it is zero more often."""
+    if not precise:
+        monkeypatch.setattr(linear_class_gradients, '_precise', lambda tensor: tensor)
+    for seed in range(20):
+        features, grads, labels = cancelling_class(share, seed=seed)
+        closed = LinearClassGradients(features, grads, labels)
+        norms = closed.norms()
+        products = closed.products(features, labels)
+        factor = direction_factor(0.1 * (norms > 0), norms)
+        inputs = torch.cat([features, torch.ones(8, 1)], dim=1).double()
+        steps = (factor[:, None] * products).double()
+        assert (torch.linalg.pinv(inputs) @ steps).norm() < 0.11
 
 
 def test_cancelling_gradients_are_zero_and_finite():

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -195,3 +196,14 @@ def test_amp_on_cpu_is_one_sentence(tmp_path, type_in):
     result = type_in(*TRAIN, STAGE1, '--amp', check=False)
     assert 'leave out --amp' in last_line(result)
     assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_a_test_by_another_network_is_refused(tmp_path, type_in, checkpoint):
+    """Trained with options `model.*`, and tested without, or with other ones."""
+    options = [option for option in TINY if not option.startswith('model.')]
+    for depth, message in ((20, r'fills \d+ of \d+ names'), (14, 'layer1.1')):
+        changed = (*options, f'model.backbone.depth={depth}')
+        result = type_in(
+            *TEST, STAGE1, checkpoint, '--cfg-options', *changed, check=False
+        )
+        assert re.search(message, last_line(result))

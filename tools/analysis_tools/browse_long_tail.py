@@ -14,6 +14,11 @@ import sys
 
 sys.path.append(osp.dirname(osp.dirname(osp.abspath(__file__))))
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('config')
+
 from mmengine.config import DictAction  # noqa: E402
 from mmengine.registry import DATASETS, init_default_scope  # noqa: E402
 from mmengine.runner import set_random_seed  # noqa: E402

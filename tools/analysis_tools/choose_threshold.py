@@ -12,6 +12,11 @@ import sys
 
 sys.path.append(osp.dirname(osp.dirname(osp.abspath(__file__))))
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('config', 'checkpoint')
+
 from mmengine.dist import is_main_process
 from tool_utils import (
     add_common_args,
@@ -24,6 +29,8 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
+from ccsam_mm.config_errors import named_keys
+from ccsam_mm.datasets.class_counts import class_names
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import open_set_score_key
 from ccsam_mm.evaluation.open_set.statistics_file import (
@@ -186,10 +193,14 @@ def main():
     args = parse_args()
     cfg, path = merge_args(load_config(args.config), args)
     check_data(cfg, ('val_dataloader',))
-    runner = build_runner(cfg)
-    metrics = runner.val()
+    with named_keys(cfg):
+        runner = build_runner(cfg)
+        metrics = runner.val()
     if is_main_process():
         origin = dict(checkpoint=args.checkpoint, sha256=file_hash(args.checkpoint))
+        names = class_names(runner.val_dataloader.dataset)
+        if names is not None:
+            origin['classes'] = [str(name) for name in names]
         entries = {}
         for name, value in metrics.items():
             key, _, item = name.rpartition('/')

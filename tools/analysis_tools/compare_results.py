@@ -6,6 +6,12 @@ import os.path as osp
 import sys
 
 sys.path.append(osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
+sys.path.append(osp.dirname(osp.dirname(osp.abspath(__file__))))
+
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences()
 
 from ccsam_mm.analysis import format_table, load_metrics, plot_class_accuracy
 

@@ -48,6 +48,11 @@ from pathlib import Path
 TOOLS = osp.dirname(osp.dirname(osp.abspath(__file__)))
 sys.path.append(TOOLS)
 
+if __name__ == '__main__':
+    from tool_errors import show_sentences
+
+    show_sentences('sweep')
+
 from tool_utils import load_config  # noqa: E402  (first: it finds the package)
 
 # isort: split
@@ -482,5 +487,5 @@ if __name__ == '__main__':
     signal.signal(signal.SIGTERM, interrupt)
     try:
         sys.exit(main())
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, ImportError) as error:
         sys.exit(f'sweep.py: {error}')

@@ -8,6 +8,8 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmpretrain.registry import DATA_SAMPLERS
 from torch.utils.data import Dataset, Sampler
 
+from ccsam_mm.config_types import is_count
+
 from ..class_counts import get_gt_labels
 
 
@@ -51,10 +53,16 @@ class ClassBalancedSampler(Sampler):
             num_samples=1 if num_samples is None else num_samples,
             samples_per_class=samples_per_class,
         ).items():
-            if value < 1:
+            if not is_count(value):
                 raise ValueError(
-                    f'ClassBalancedSampler got {key}={value}: set `{key}` to 1 or more.'
+                    f'ClassBalancedSampler got {key}={value!r}: set `{key}` to 1 '
+                    'or more, an integer.'
                 )
+        if seed is not None and not is_count(seed, least=0):
+            raise ValueError(
+                f'ClassBalancedSampler got seed={seed!r}: set `seed` to an integer '
+                '>= 0, or to None.'
+            )
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.seed = sync_random_seed() if seed is None else seed

@@ -1,5 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from .check_finite_hook import CheckFiniteHook
+from .check_loaded_hook import CheckLoadedHook
 from .class_counts_hook import ClassCountsHook
 from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 from .load_stage1_hook import LoadStage1Hook
@@ -8,6 +9,7 @@ from .perturbation_log_hook import PerturbationLogHook
 
 __all__ = [
     'CheckFiniteHook',
+    'CheckLoadedHook',
     'ClassCountsHook',
     'EpochSeedHook',
     'LoadStage1Hook',

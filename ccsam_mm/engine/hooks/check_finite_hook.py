@@ -10,6 +10,7 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.config_types import is_count
 
 
 @HOOKS.register_module()
@@ -33,10 +34,10 @@ class CheckFiniteHook(Hook):
     """
 
     def __init__(self, interval: int = 1):
-        if interval < 1:
+        if not is_count(interval):
             raise ValueError(
-                f'interval={interval}: set interval of CheckFiniteHook to a number of '
-                'iterations >= 1.'
+                f'interval={interval!r}: set interval of CheckFiniteHook to a number '
+                'of iterations >= 1.'
             )
         self.interval = interval
 

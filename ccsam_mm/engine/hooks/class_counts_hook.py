@@ -3,14 +3,20 @@ from typing import List, Optional
 
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from ccsam_mm.datasets import count_classes, get_gt_labels
-from ccsam_mm.datasets.class_counts import known_class_counts
+from ccsam_mm.datasets import count_classes
+from ccsam_mm.datasets.class_counts import class_names, known_class_counts
 from ccsam_mm.evaluation.metrics.metric_names import check_metric_names
 
+from .class_checks import (
+    check_batch_augments,
+    check_monitored_names,
+    check_num_classes,
+    check_validation_labels,
+)
+from .class_comparison import compare_checkpoint, compare_data_sets
 from .utils import is_about_to_train
 
 
@@ -24,9 +30,18 @@ class ClassCountsHook(Hook):
     where MMEngine keeps the metainfo of the training data set: in its message hub,
     from which ``CCSAMOptimWrapper`` and ``ShotAccuracy`` read, and in the checkpoints.
     In a test it recalls the counts from the checkpoint. Where they are known it only
-    checks, as always, that the head has as many classes, and that no validation label
-    is beyond them. Metrics that report the same name are refused before any training or
-    evaluation.
+    checks, as always, that the head and batch augmentations have as many classes, and
+    that no validation label is beyond them. Metrics that report the same name, and a
+    ``save_best`` that nothing reports, are refused before any training or evaluation.
+
+    Labels are positions. So the class names of the training, validation and test data
+    sets and of a checkpoint that is resumed, tested or continued by stage 2 have to be
+    the same, or the run is refused. Where one side has no names, and where a
+    fine-tuning starts from as many other classes, there is a warning.
+
+    Args:
+        check_names (bool): Whether other names are refused. False warns only, for
+            classes that are the same under other names. Defaults to True.
 
     Examples:
         >>> from mmpretrain.registry import HOOKS
@@ -39,6 +54,9 @@ class ClassCountsHook(Hook):
     priority = 'HIGH'
 
     _counts: Optional[List[int]] = None
+
+    def __init__(self, check_names: bool = True):
+        self.check_names = check_names
 
     def before_run(self, runner: Runner) -> None:
         """Count the labels of the training data set.
@@ -56,8 +74,11 @@ class ClassCountsHook(Hook):
         dataset = runner.train_dataloader.dataset
         known = known_class_counts(dataset)
         counts = count_classes(dataset) if known is None else known
-        _check_num_classes(runner, counts)
-        _check_validation_labels(runner, counts)
+        compare_data_sets(runner, self.check_names)
+        check_num_classes(runner, counts)
+        check_batch_augments(runner)
+        check_validation_labels(runner, counts)
+        check_monitored_names(runner, counts)
         if known is not None:
             return
         self._counts = counts
@@ -80,47 +101,35 @@ class ClassCountsHook(Hook):
             _tell_class_counts(runner, self._counts)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Recall the counts from a checkpoint where they are not known yet.
+        """Compare the classes, and recall the counts where they are not known yet.
 
         Args:
             runner (Runner): The runner of the training or testing process.
             checkpoint (dict): The loaded checkpoint.
         """
+        compare_checkpoint(runner, checkpoint, self.check_names)
         recorded = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
         known = runner.message_hub.get_info('dataset_meta') or {}
         if recorded.get('class_counts') is not None and 'class_counts' not in known:
             _tell_class_counts(runner, recorded['class_counts'])
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Put names and counts into the checkpoint of whatever data set.
 
-def _check_num_classes(runner: Runner, counts: List[int]) -> None:
-    """Refuse a head of other classes before its loss meets a label without a logit."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
-    if num_classes is not None and num_classes != len(counts):
-        raise ValueError(
-            f'The training data set has {len(counts)} classes, but the head has '
-            f'{num_classes}: set model.head.num_classes (and data_preprocessor.'
-            f'num_classes) to {len(counts)}.'
-        )
-
-
-def _check_validation_labels(runner: Runner, counts: List[int]) -> None:
-    """Refuse labels of other classes before an epoch is spent on the way to them."""
-    if not isinstance(runner._val_loop, BaseLoop):
-        return
-    try:
-        labels = get_gt_labels(runner.val_dataloader.dataset)
-    except TypeError:  # not one label per image: a matter of the evaluator alone
-        return
-    # Negative labels are the unknown classes of open sets.
-    beyond = (labels >= len(counts)).nonzero()[0]
-    if len(beyond):
-        raise ValueError(
-            f'The validation data set gives its image {beyond[0]} the label '
-            f'{labels[beyond[0]]}, but the training data set has {len(counts)} '
-            'classes: correct the annotation of val_dataloader.dataset, or give both '
-            'data sets the same `metainfo=dict(classes=...)`.'
-        )
+        Args:
+            runner (Runner): The runner of the training process.
+            checkpoint (dict): The checkpoint to save.
+        """
+        if not is_about_to_train(runner):
+            return
+        meta = checkpoint.setdefault('meta', {})
+        dataset = runner.train_dataloader.dataset
+        counts = known_class_counts(dataset) if self._counts is None else self._counts
+        found = dict(classes=class_names(dataset), class_counts=counts)
+        known = meta.get('dataset_meta') or {}
+        found = {k: v for k, v in found.items() if v is not None and k not in known}
+        if found:
+            meta['dataset_meta'] = {**known, **found}
 
 
 def _tell_class_counts(runner: Runner, counts: List[int]) -> None:

@@ -7,6 +7,7 @@ from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.registry import HOOKS
 
 from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.loading.resume import read_or_reason, saved_checkpoints
 
 from .stage2_checks import check_average, check_balance
 from .utils import is_about_to_train
@@ -38,6 +39,12 @@ class LoadStage1Hook(Hook):
     """
 
     def __init__(self, stage1: Optional[str] = None, work_dir: Optional[str] = None):
+        for key, value in dict(stage1=stage1, work_dir=work_dir).items():
+            if value is not None and not (isinstance(value, str) and value):
+                raise ValueError(
+                    f'default_hooks.load_stage1.{key} is {value!r}: set it to the '
+                    'name of a config, a folder or a checkpoint of stage 1, or to None.'
+                )
         self.stage1 = stage1
         self.work_dir = work_dir
         self._is_config = stage1 is not None and stage1.endswith('.py')
@@ -87,27 +94,59 @@ class LoadStage1Hook(Hook):
         unit = 'iter' if info.get('max_epochs') == 1 else 'epoch'
         done, planned = meta.get(unit), info.get(f'max_{unit}s')
         if done is not None and planned is not None and done < planned:
+            command = self._command(runner, osp.dirname(self._found))
+            advice = (
+                f' To finish it first, run `{command} --resume`.' if command else ''
+            )
             runner.logger.warning(
                 f'Stage 1 was not finished ({unit} {done} of {planned} in '
-                f'{self._found}), and stage 2 starts from it as it is. To finish it '
-                f'first, run `{self._command(runner, osp.dirname(self._found))} '
-                '--resume`.'
+                f'{self._found}), and stage 2 starts from it as it is.{advice}'
             )
 
     def _find(self, runner: Runner) -> str:
         """Path of stage 1's checkpoint."""
-        if self._is_path and osp.isfile(self.stage1):
+        if self._is_path and '://' in self.stage1:
+            return self.stage1
+        if self._is_path and (osp.isfile(self.stage1) or self.stage1.endswith('.pth')):
+            reason = read_or_reason(self.stage1)[1]
+            if reason:
+                raise FileNotFoundError(
+                    f'Stage 2 can not start: {reason} Set default_hooks.load_stage1.'
+                    'stage1 to a checkpoint of stage 1, or to its work directory.'
+                )
             return self.stage1
         places = self._places(runner)
         for place in places:
-            checkpoint = last_checkpoint(place)
+            checkpoint = self._newest(runner, place)
             if checkpoint is not None:
                 return checkpoint
+        command = self._command(runner, places[0])
+        first = f'run `{command}` first' if command else 'train stage 1 first'
         raise FileNotFoundError(
-            f'stage 1 checkpoint not found in {" or ".join(places)}: run '
-            f'`{self._command(runner, places[0])}` first, or set load_from to a '
-            'checkpoint of stage 1.'
+            f'stage 1 checkpoint not found in {" or ".join(places)}: {first}, or set '
+            'load_from to a checkpoint of stage 1.'
         )
+
+    def _newest(self, runner: Runner, place: str) -> Optional[str]:
+        """The newest checkpoint in a work directory that is whole."""
+        reasons = []
+        for checkpoint in saved_checkpoints(place):
+            reason = read_or_reason(checkpoint)[1]
+            if not reason:
+                for text in reasons:
+                    runner.logger.warning(
+                        f'Stage 2 does not start from the newest checkpoint: {text}'
+                    )
+                return checkpoint
+            reasons.append(reason)
+        if reasons:
+            command = self._command(runner, place)
+            remedy = f'run `{command}` again' if command else 'train stage 1 again'
+            raise RuntimeError(
+                f'Stage 2 can not start: {reasons[0]} To make it again, delete the '
+                f'checkpoints in {place} and {remedy}.'
+            )
+        return None
 
     def _places(self, runner: Runner) -> List[str]:
         """Work directories that may be stage 1's, the likeliest first."""
@@ -136,10 +175,12 @@ class LoadStage1Hook(Hook):
         return _without_suffix(own.replace('_stage2', '_stage1'))
 
     def _command(self, runner: Runner, work_dir: str) -> str:
-        """What to type to train stage 1."""
+        """What to type to train stage 1, or nothing where its config is unknown."""
         name = self._name(runner)
         config = self.stage1 if self._is_config else f'{name}.py'
         config = osp.join(osp.dirname(runner.cfg.filename or ''), config)
+        if self._is_path and not osp.isfile(config):
+            return ''  # the name of a work directory need not be that of a config
         command = f'python tools/train.py {_shortest(osp.normpath(config))}'
         if osp.abspath(work_dir) != osp.abspath(osp.join('work_dirs', name)):
             command += f' --work-dir {_shortest(work_dir)}'

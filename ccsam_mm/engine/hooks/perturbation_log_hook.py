@@ -6,6 +6,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ccsam_mm.config_types import is_count
 from ccsam_mm.datasets import training_class_counts
 from ccsam_mm.engine.optim_wrappers.ccsam_mixin import CCSAMMixin
 from ccsam_mm.engine.optim_wrappers.last_perturbation import LastPerturbation
@@ -50,10 +51,10 @@ class PerturbationLogHook(Hook):
     priority = 'NORMAL'
 
     def __init__(self, interval: Optional[int] = None):
-        if interval is not None and interval < 1:
+        if interval is not None and not is_count(interval):
             raise ValueError(
-                f'interval={interval}: set interval of PerturbationLogHook to a number '
-                "of iterations >= 1, or leave it out to follow LoggerHook's."
+                f'interval={interval!r}: set interval of PerturbationLogHook to a '
+                "number of iterations >= 1, or leave it out to follow LoggerHook's."
             )
         self.interval = interval
 

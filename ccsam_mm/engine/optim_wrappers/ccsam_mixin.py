@@ -15,6 +15,7 @@ from ccsam_mm.sharpness import ClassRouting, perturbation_norm
 from .closed_form import perturbed_logits
 from .last_perturbation import LastPerturbation
 from .look_guard_mixin import LookGuardMixin
+from .loss_paths import name_of, parameter_beside, place_of
 from .options import check_options, is_number
 from .perturbed_part import (
     check_classifier,
@@ -119,6 +120,7 @@ class CCSAMMixin(LookGuardMixin):
         self, features: Tensor, logits: Tensor, loss: Tensor, labels: Tensor
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Closed form: logits under perturbed classifiers, weights of the images."""
+        self._refuse_direct_use(loss, logits)
         keep_graph = self.perturbed_weight < 1
         # Backward functions must not run under autocast, and half-precision Gram
         # matrices would lose the small gradients of fitted classes.
@@ -140,6 +142,9 @@ class CCSAMMixin(LookGuardMixin):
         self, views: List[Tensor], loss: Tensor, routing: ClassRouting
     ) -> Tuple[List[Tensor], Tensor, Optional[Tensor]]:
         """Class-routed forward: perturbations of the classes, weights of the images."""
+        if self._looks.num_looks == 1:
+            # All of the network's graph: in the first step only.
+            self._refuse_direct_use(loss, *views)
         scaler = getattr(self, 'loss_scaler', None)
         scale = 1
         if scaler is not None and scaler.is_enabled():
@@ -162,6 +167,32 @@ class CCSAMMixin(LookGuardMixin):
         if self.class_reduction == 'class':
             weights = class_mean_weights(routing, self.sync_classes)
         return directions, factors, weights
+
+    def _refuse_direct_use(self, loss: Tensor, *gates: Tensor) -> None:
+        """The loss must not read perturbed weights itself, or not be a loss of them."""
+        places = [place_of(gate) for gate in gates]
+        found = parameter_beside(loss, places, self._perturbed)
+        if found is not None:
+            name = name_of(self._looks.model, found)
+            raise RuntimeError(
+                f'The loss reads {name!r} itself, beside the forward of its module, as '
+                'a penalty on weights does, where CCSAMOptimWrapper can not perturb '
+                "it: remove that loss (the optimizer's weight_decay is no part of "
+                'it), or leave the parameter out of optim_wrapper.perturb.'
+            )
+
+    def _refuse_unweighted(self, losses: Dict) -> None:
+        """With equal classes: all losses must be those of the weighted scores."""
+        total = sum(loss_scalar(losses[key]) for key in losses if 'loss' in key)
+        model = self._looks.model
+        found = parameter_beside(total, [], model.parameters())
+        if found is not None:
+            raise RuntimeError(
+                "class_reduction='class' weighs images at the scores that model.head "
+                f'returns, and a loss depends on {name_of(model, found)!r} also beside '
+                "these scores: set optim_wrapper.class_reduction='sample', or remove "
+                'that loss.'
+            )
 
     @torch.no_grad()
     def _lengths(self, norms: Tensor, classes: Tensor) -> Tensor:
@@ -198,6 +229,8 @@ class CCSAMMixin(LookGuardMixin):
 
     def _join(self, first: Dict, second: Dict) -> Dict:
         """Losses of the second look beside the other entries of the first."""
+        if self.class_reduction == 'class':
+            self._refuse_unweighted(second)
         share = self.perturbed_weight
         losses = dict(first)
         clean = {key: first[key] for key in second if 'loss' in key}
@@ -264,8 +297,10 @@ def _check_arguments(wrapper: CCSAMMixin) -> None:
             'a number from 0 to 1',
         ),
         sync_classes=(
-            not wrapper.sync_classes or wrapper.direction == 'gradient',
-            "False with direction='random', where ranks draw their own directions",
+            isinstance(wrapper.sync_classes, bool)
+            and (not wrapper.sync_classes or wrapper.direction == 'gradient'),
+            "True or False, and False with direction='random', where ranks draw their "
+            'own directions',
         ),
         rho_warmup=(
             is_number(wrapper.rho_warmup) and wrapper.rho_warmup <= 1,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ccsam_mm.datasets import training_class_counts
 
+from .loss_paths import name_of, parameter_beside
 from .sam_mixin import SAMMixin
 from .sam_row_weights import RowWeights, watch_rows
 from .sam_two_forwards import TwoForwards
@@ -85,6 +86,7 @@ class ClassWeightsSAMMixin(SAMMixin):
         labels = class_labels(looks.argument('data_samples')).to(total.device)
         weights = self._weights_of(labels)
         rows = self._take_rows(len(labels))
+        self._refuse_unweighted(total, rows, parameters)
         rows.weights = weights
         perturbed = self._ascend(total, parameters, keep_graph=True)
         second = looks.look_again(perturbed)
@@ -98,6 +100,21 @@ class ClassWeightsSAMMixin(SAMMixin):
         # No 'loss' in the name, or MMEngine would add it to the objective.
         losses['clean_objective'] = total.detach()
         return losses
+
+    def _refuse_unweighted(
+        self, total: Tensor, rows: RowWeights, parameters: Dict[str, Tensor]
+    ) -> None:
+        """A loss that bypasses the scores would be counted once in each look."""
+        found = parameter_beside(total, [rows.place], parameters.values())
+        if found is not None:
+            head = self._looks.model.head
+            raise RuntimeError(
+                f'{type(self).__name__} weighs images at the scores that '
+                f'{type(head).__name__} returns, and a loss depends on '
+                f'{name_of(self._looks.model, found)!r} also beside these scores: '
+                'remove that loss from the model, or set optim_wrapper.type to '
+                'SAMOptimWrapper.'
+            )
 
     def _take_rows(self, batch_size: int) -> RowWeights:
         """The scores of the look that has just ended."""

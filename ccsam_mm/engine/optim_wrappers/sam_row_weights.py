@@ -8,6 +8,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from .loss_paths import place_of
+
 
 class RowWeights:
     """Scales the rows of a tensor's gradient.
@@ -31,6 +33,7 @@ class RowWeights:
 
     def __init__(self, rows: Tensor):
         self.shape = rows.shape
+        self.place = place_of(rows)
         self.weights: Optional[Tensor] = None
         if rows.requires_grad:
             rows.register_hook(self._scale)

@@ -10,6 +10,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from .buffer_snapshot import BufferSnapshot
+from .loss_paths import mark_gate
 from .perturbed_part import LinearClassifier
 from .random_state import RandomState
 
@@ -208,6 +209,7 @@ def weighted_rows(head: nn.Module, row_weights: Optional[Tensor]):
         shape = (-1,) + (1,) * (scores.ndim - 1)
         weights = row_weights.to(scores.dtype).view(shape)
         if scores.requires_grad:
+            mark_gate(scores)
             scores.register_hook(lambda grad: grad * weights)
         return scores
 

@@ -148,7 +148,7 @@ class OpenSetMetric(BaseMetric):
             and the values are corresponding results.
         """
         # NOTICE: don't access `self.results` from the method.
-        pred, target, score = map(np.asarray, zip(*results))
+        pred, target, score = results_as_arrays(results)
         counts = evaluated_class_counts(self.class_counts, self.dataset_meta)
         metrics = self.calculate(
             pred, target, score, self._get_threshold(), counts, self.shot_rule
@@ -232,7 +232,8 @@ class OpenSetMetric(BaseMetric):
                 "add dict(type='OpenSetHook') to `custom_hooks`, or set `threshold` to "
                 'a number or to the name of the file.'
             )
-        return read_threshold(path, self.score_key)
+        classes = (self.dataset_meta or {}).get('classes')
+        return read_threshold(path, self.score_key, classes)
 
     def _get_report_path(self) -> Optional[str]:
         """Name the JSON file, if there is to be one."""
@@ -314,6 +315,27 @@ def _targets(data_samples: Sequence[dict], num_classes: int) -> Tensor:
             f'the label -1, and known ones 0 to {num_classes - 1}.'
         )
     return target
+
+
+def results_as_arrays(results: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Join the results of all images.
+
+    Args:
+        results (list): One tuple of prediction, label and score for each image.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray]: The three, each with shape ``(N, )``.
+
+    Raises:
+        ValueError: If there is no image.
+    """
+    if not results:
+        raise ValueError(
+            'OpenSetMetric was given no image at all: check `data_root`, `ann_file` '
+            'and `indices` of the data sets in `val_dataloader` and `test_dataloader`.'
+        )
+    pred, target, score = map(np.asarray, zip(*results))
+    return pred, target, score
 
 
 def _warn(message: str) -> None:

@@ -96,6 +96,12 @@ class ShotAccuracy(BaseMetric):
                         f'has {num_classes}: make `num_classes` of the head and the '
                         "evaluated data set's `class_counts` agree."
                     )
+                if score.isnan().any():
+                    raise ValueError(
+                        'The model gives an image scores that are NaN: use a '
+                        'checkpoint whose training has not diverged, or evaluate '
+                        'without mixed precision.'
+                    )
                 pred = score.argmax()
             else:
                 pred = data_sample['pred_label']
@@ -113,7 +119,7 @@ class ShotAccuracy(BaseMetric):
             and the values are corresponding results.
         """
         # NOTICE: don't access `self.results` from the method.
-        pred, target = np.asarray(results).T
+        pred, target = np.asarray(results, dtype=np.int64).reshape(-1, 2).T
         counts = self._get_class_counts()
         self._warn_if_trained_on_others(counts)
         metrics = self.calculate(pred, target, counts, self.shot_rule)
@@ -211,6 +217,11 @@ class ShotAccuracy(BaseMetric):
 
 
 def _check_labels(target: np.ndarray, num_classes: int) -> None:
+    if len(target) == 0:
+        raise ValueError(
+            'ShotAccuracy was given no image at all: check `data_root`, `ann_file` and '
+            '`indices` of the data sets in `val_dataloader` and `test_dataloader`.'
+        )
     if target.min() < 0:
         raise ValueError(
             f'ShotAccuracy met the label {target.min()}, an unknown class of an open '

@@ -1,12 +1,11 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from typing import Optional, Union
 
-import numpy as np
 from mmpretrain.registry import METRICS
 
 from ccsam_mm.evaluation.open_set import choose_threshold, plot_open_set
 
-from .open_set_metric import OpenSetMetric
+from .open_set_metric import OpenSetMetric, results_as_arrays
 
 
 @METRICS.register_module()
@@ -60,7 +59,7 @@ class ThresholdChooser(OpenSetMetric):
         Returns:
             dict: That of :func:`ccsam_mm.evaluation.open_set.choose_threshold`.
         """
-        pred, target, score = map(np.asarray, zip(*results))
+        pred, target, score = results_as_arrays(results)
         choice = choose_threshold(pred, target, score, self.criterion)
         if self.picture is not None:
             plot_open_set(

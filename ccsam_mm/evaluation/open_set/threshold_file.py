@@ -4,22 +4,30 @@
 import json
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from mmengine.logging import print_log
+
+from ccsam_mm.datasets.class_names import NamedClasses, first_difference
 
 from .statistics_file import file_hash
 
 TOOL = 'python tools/analysis_tools/choose_threshold.py CONFIG CHECKPOINT'
 
 
-def read_threshold(path: Union[str, Path], score_key: str) -> float:
+def read_threshold(
+    path: Union[str, Path], score_key: str, classes: Optional[Sequence[str]] = None
+) -> float:
     """Read the threshold on a score from the file of the threshold tool.
 
     Args:
         path (str | Path): A JSON file, ``{'<score_key>': {'threshold': 0.37}}``.
         score_key (str): The key of the score.
+        classes (Sequence[str], optional): The names of the known classes, which have to
+            be those that the threshold was chosen for, where the file tells. Defaults
+            to None.
 
     Returns:
         float: The threshold.
@@ -53,7 +61,23 @@ def read_threshold(path: Union[str, Path], score_key: str) -> float:
             f'{sorted(found)}: give `val_evaluator` this score, too, and write the '
             f'file anew with `{TOOL}`.'
         )
+    _check_classes(path, entries[score_key].get('classes'), classes)
     return found[score_key]
+
+
+def _check_classes(
+    path: Path, chosen_for: Optional[list], classes: Optional[Sequence[str]]
+) -> None:
+    """Refuse thresholds of other known classes."""
+    if chosen_for is None or classes is None:
+        return
+    difference = first_difference(
+        NamedClasses('The evaluated model or data set', [str(c) for c in classes]),
+        NamedClasses(f'{path}, the file of thresholds,', chosen_for),
+    )
+    if difference:
+        reason = difference.rpartition(': ')[0]
+        raise ValueError(f'{reason}: choose the thresholds anew with `{TOOL}`.')
 
 
 def warn_of_stale_thresholds(path: Union[str, Path], checkpoint: str) -> None:

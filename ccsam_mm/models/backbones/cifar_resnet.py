@@ -9,6 +9,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ccsam_mm.config_types import is_count
+
 
 @MODELS.register_module()
 class CIFARResNet(ResNet_CIFAR):
@@ -166,6 +168,11 @@ class _Shortcut(nn.Module):
 
 
 def _blocks_per_stage(depth: int) -> int:
+    if not is_count(depth):
+        raise ValueError(
+            f'depth={depth!r} is no number of layers: set model.backbone.depth to '
+            '6n + 2, such as 32.'
+        )
     num_blocks, rest = divmod(depth - 2, 6)
     if rest or num_blocks < 1:
         nearest = max(8, 6 * round((depth - 2) / 6) + 2)

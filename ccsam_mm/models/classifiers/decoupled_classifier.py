@@ -1,9 +1,15 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-from typing import Optional, Sequence, Union
+import logging
+from typing import List, Optional, Sequence, Union
 
+import torch
+from mmengine.logging import print_log
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+
+from ccsam_mm.loading.load_record import LoadRecord, extra_layers
 
 
 @MODELS.register_module()
@@ -13,7 +19,8 @@ class DecoupledClassifier(ImageClassifier):
     The frozen part gets no gradient (no graph is built through it) and stays in
     evaluation mode, so that its batch-norm statistics and dropout are still, too.
     This is so from the beginning: MMEngine wraps the model for distributed training
-    before any hook runs.
+    before any hook runs. A checkpoint has to fill the frozen part completely, which the
+    first training step checks.
 
     Args:
         backbone (dict): The backbone module.
@@ -49,6 +56,11 @@ class DecoupledClassifier(ImageClassifier):
         moving_statistics: bool = False,
         **kwargs,
     ):
+        if not isinstance(moving_statistics, bool):
+            raise ValueError(
+                f'moving_statistics={moving_statistics!r}: set '
+                'model.moving_statistics to True or False.'
+            )
         super().__init__(backbone, neck=neck, head=head, **kwargs)
         names = (frozen,) if isinstance(frozen, str) else frozen
         # MMPretrain keeps an absent neck as None.
@@ -61,6 +73,8 @@ class DecoupledClassifier(ImageClassifier):
                 f'frozen={self.frozen} leaves DecoupledClassifier nothing to train: '
                 'take the part that shall learn out of model.frozen.'
             )
+        self._load_record = LoadRecord(self)
+        self._frozen_is_checked = False
 
     def train(self, mode: bool = True) -> 'DecoupledClassifier':
         """Set the training mode of all but the frozen part.
@@ -79,6 +93,61 @@ class DecoupledClassifier(ImageClassifier):
                 for norm in filter(_has_running_statistics, module.modules()):
                     norm.train()
         return self
+
+    def loss(self, inputs: Tensor, data_samples: List[DataSample]) -> dict:
+        """Calculate losses, the first time after a look at what was loaded.
+
+        Args:
+            inputs (Tensor): The images with shape ``(N, C, ...)``.
+            data_samples (List[DataSample]): The annotation data of every sample.
+
+        Returns:
+            dict[str, Tensor]: The losses of the head.
+
+        Raises:
+            RuntimeError: If checkpoints have filled a part of the frozen weights only,
+                or with what are no numbers.
+        """
+        if not self._frozen_is_checked:
+            self._check_frozen()
+            self._frozen_is_checked = True
+        return super().loss(inputs, data_samples)
+
+    def _check_frozen(self) -> None:
+        """Refuse random weights where nothing will ever train them."""
+        record, what = self._load_record, ', '.join(self.frozen)
+        missing = record.missing(self, self.frozen) if self.frozen else []
+        if missing and not record.num_loads:
+            print_log(
+                f'No checkpoint was loaded into the frozen part ({what}) of '
+                'DecoupledClassifier: unless it was filled otherwise, its weights are '
+                'random and stay so. Set load_from to a checkpoint of stage 1.',
+                logger='current',
+                level=logging.WARNING,
+            )
+        elif missing:
+            found = record.describe(self, missing, self.frozen)
+            raise RuntimeError(
+                f'The checkpoint {found}. DecoupledClassifier can not train on a '
+                f'frozen part ({what}) with random weights: load one that was trained '
+                'with the same backbone and neck, or take what shall learn out of '
+                'model.frozen.'
+            )
+        starts = tuple(f'{name}.' for name in self.frozen)
+        extra = [n for n in record.unexpected if n.startswith(starts)]
+        extra = extra_layers(self, extra, in_sequences=True)
+        if extra:
+            raise RuntimeError(
+                f"The checkpoint holds '{extra[0]}' and {len(extra) - 1} more weights "
+                f'of layers that the frozen part ({what}) lacks: set model.backbone to '
+                'that of stage 1.'
+            )
+        for name, param in self.named_parameters():
+            if name.startswith(starts) and not torch.isfinite(param).all():
+                raise RuntimeError(
+                    f"'{name}' in the frozen part of DecoupledClassifier is not "
+                    'finite: load a checkpoint of before that training went wrong.'
+                )
 
 
 def _has_running_statistics(module: nn.Module) -> bool:

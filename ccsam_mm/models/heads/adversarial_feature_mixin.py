@@ -67,6 +67,11 @@ class AdversarialFeatureMixin:
         _check_choice('adv_image_weight', adv_image_weight, ('equal', 'log_frequency'))
         self.num_classes = num_classes
         self._last_linear = find_last_linear(self, num_classes)
+        if not isinstance(reset_classifier, bool):
+            raise ValueError(
+                f'reset_classifier={reset_classifier!r}: set '
+                'model.head.reset_classifier to True or False.'
+            )
         self.adv_step = adv_step
         self.step_rule = step_rule
         self.grad_norm = grad_norm

@@ -53,6 +53,11 @@ class BalancedSoftmaxLoss(CrossEntropyLoss):
         loss_weight: float = 1.0,
         reduction: str = 'mean',
     ):
+        if reduction not in ('none', 'mean', 'sum'):
+            raise ValueError(
+                f'reduction={reduction!r}: set model.head.loss.reduction to '
+                "'mean', 'sum' or 'none'."
+            )
         super().__init__(reduction=reduction, loss_weight=loss_weight)
         if not isinstance(tau, (int, float)) or not 0 <= tau < float('inf'):
             raise ValueError(

@@ -1,4 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+import logging
+
 import pytest
 import torch
 from mmengine.registry import DATASETS
@@ -172,3 +174,166 @@ def test_metrics_of_one_name_are_refused_before_training_or_test(make_runner, ty
 
     with pytest.raises(ValueError, match=said):
         make_runner(custom_hooks=HOOK, test_evaluator=metrics).test()
+
+
+class RecordWarnings(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.said = []
+
+    def emit(self, record):
+        self.said.append(record.getMessage())
+
+
+def warnings_of(runner):
+    handler = RecordWarnings()
+    runner.logger.addHandler(handler)
+    return handler.said
+
+
+def named(*classes):
+    return dict(dataset=dict(metainfo=dict(classes=list(classes))))
+
+
+@pytest.mark.parametrize('classes', ['bac', 'abd'])
+def test_validation_of_other_classes_is_refused_before_training(make_runner, classes):
+    changes = dict(
+        val_dataloader=dict(
+            batch_size=4,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            **named(*classes),
+        ),
+        val_cfg=dict(),
+        val_evaluator=TINY_METRIC,
+    )
+    changes['val_dataloader']['dataset']['type'] = 'TinyImages'
+    runner = make_runner(custom_hooks=HOOK, **changes)
+    with pytest.raises(ValueError, match='The validation data set has .* for label'):
+        runner.train()
+    assert runner.iter == 0
+    runner = make_runner(
+        custom_hooks=[dict(type='ClassCountsHook', check_names=False)], **changes
+    )
+    said = warnings_of(runner)
+    runner.train()
+    assert runner.epoch == 2 and any('for label' in line for line in said)
+
+
+def test_unnamed_validation_labels_are_a_warning(make_runner):
+    runner = validated_on(make_runner, [0, 1, 2])
+    said = warnings_of(runner)
+    runner.train()
+    assert any('validation data set does not name its classes' in line for line in said)
+
+
+def test_another_order_than_the_checkpoint_s_is_refused(make_runner, tmp_path):
+    """In a test, and where a training resumes; fine-tuning is warned."""
+    make_runner(custom_hooks=HOOK).train()
+    path = str(tmp_path / 'run/epoch_2.pth')
+    said = "has 'b' for label 0, which is 'a' in the checkpoint"
+    other = named('b', 'a', 'c')
+    tester = make_runner(custom_hooks=HOOK, load_from=path, test_dataloader=other)
+    with pytest.raises(ValueError, match=said):
+        tester.test()
+    options = dict(custom_hooks=HOOK, train_dataloader=other)
+    options['train_cfg'] = dict(max_epochs=3)
+    with pytest.raises(ValueError, match=said):
+        make_runner(resume=True, **options).train()
+    runner = make_runner('tuned', load_from=path, **options)
+    warned = warnings_of(runner)
+    runner.train()
+    assert runner.epoch == 3 and any('for fine-tuning' in line for line in warned)
+
+
+def test_stage_2_of_other_classes_is_refused(make_runner, tmp_path):
+    make_runner('my_stage1', custom_hooks=HOOK).train()
+    hooks = [*HOOK, dict(type='LoadStage1Hook', stage1='my_stage1')]
+    runner = make_runner('my_stage2', custom_hooks=hooks,
+                         train_dataloader=named('a', 'c', 'b'))  # fmt: skip
+    with pytest.raises(ValueError, match="has 'c' for label 1, which is 'b'"):
+        runner.train()
+    assert runner.iter == 0
+
+
+def test_weights_without_names_are_a_warning(make_runner, tmp_path):
+    path = str(tmp_path / 'weights.pth')
+    torch.save(make_runner('source').model.state_dict(), path)
+    tester = make_runner(custom_hooks=HOOK, load_from=path)
+    said = warnings_of(tester)
+    tester.test()
+    assert any('weights.pth does not name its classes' in line for line in said)
+
+
+def test_test_folders_are_compared_without_building_them(make_runner, tmp_path):
+    for name in 'abd':
+        (tmp_path / 'test' / name).mkdir(parents=True)
+    folder = dict(type='CustomDataset', data_root=str(tmp_path / 'test'))
+    loader = dict(dataset=dict(_delete_=True, **folder))
+    runner = make_runner(custom_hooks=HOOK, test_dataloader=loader)
+    with pytest.raises(ValueError, match="The test set has 'd' for label 2"):
+        runner.train()
+
+
+@pytest.mark.parametrize('wrapper', ['ClassSubset', 'Subset', 'KFoldDataset'])
+def test_counts_of_wrapped_data_reach_the_checkpoint(make_runner, tmp_path, wrapper):
+    images = dict(type='TinyImages', serialize_data=False)
+    dataset, counts = {
+        'ClassSubset': (dict(dataset=images, classes=['a', 'c', 'b']), [6, 2, 4]),
+        'Subset': (dict(dataset=images, indices=[0, 1, 6, 10]), [2, 1, 1]),
+        'KFoldDataset': (dict(dataset=images, num_splits=3, seed=0), None),
+    }[wrapper]
+    if wrapper == 'Subset':
+        DATASETS.register_module(name='TorchSubset', force=True, module=torch_subset)
+        wrapper = 'TorchSubset'
+    loader = dict(dataset=dict(_delete_=True, type=wrapper, **dataset))
+    runner = make_runner(custom_hooks=HOOK, train_dataloader=loader)
+    runner.train()
+    path = str(tmp_path / 'run/epoch_2.pth')
+    meta = _load_checkpoint(path)['meta']['dataset_meta']
+    assert counts in (None, meta['class_counts'])
+    assert len(meta['classes']) == len(meta['class_counts']) == 3
+
+    resumed = make_runner(custom_hooks=HOOK, train_dataloader=loader, resume=True,
+                          train_cfg=dict(max_epochs=3))  # fmt: skip
+    said = warnings_of(resumed)
+    resumed.train()
+    assert wrapper == 'TorchSubset' or not any('metainfo' in line for line in said)
+
+
+def torch_subset(dataset, indices):
+    return torch.utils.data.Subset(DATASETS.build(dataset), indices)
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        dict(type='CheckpointHook', save_best='accuracy/few', rule='greater'),
+        dict(type='EarlyStoppingHook', monitor='accuracy/few', rule='greater'),
+    ],
+)
+@pytest.mark.parametrize(('counts', 'labels'), [([600, 400, 200], [0, 1, 2]),
+                                                ([600, 400, 2], [0, 1])])  # fmt: skip
+def test_monitored_group_without_a_class_is_refused(make_runner, hook, counts, labels):
+    metric = dict(type='ShotAccuracy', class_counts=counts)
+    runner = validated_on(make_runner, labels, metric)
+    runner.register_hook(hook)
+    with pytest.raises(
+        ValueError, match="accuracy/few'.*never be reported.*class_mean"
+    ):
+        runner.train()
+    assert runner.iter == 0
+
+
+@pytest.mark.parametrize('augment', ['Mixup', 'CutMix'])
+def test_batch_augments_of_other_classes_are_refused(make_runner, augment):
+    model = dict(
+        type='ImageClassifier',
+        backbone=dict(type='LeNet5'),
+        head=dict(type='LinearClsHead', num_classes=3, in_channels=2),
+        data_preprocessor=dict(num_classes=4),
+        train_cfg=dict(augments=dict(type=augment, alpha=1.0)),
+    )
+    runner = make_runner(custom_hooks=HOOK, model=dict(_delete_=True, **model))
+    with pytest.raises(ValueError, match='num_classes is 4.* the head has 3 classes'):
+        runner.train()

@@ -159,3 +159,36 @@ def test_unfinished_iteration_based_stage_1(make_runner, repository):
         ),
     ).train()
     assert 'not finished (iter 4 of 5 in' in log_of(train_stage2(make_runner))
+
+
+@pytest.mark.parametrize(
+    'stage1, message',
+    [
+        ('out/first/a.pth', 'out/first/a.pth can not be found.*load_stage1.stage1 to'),
+        (
+            'out/first',
+            'not found in .*out/first: train stage 1 first, or set load_from',
+        ),
+        ('first', 'not found in .*first: train stage 1 first, or set load_from'),
+    ],
+)
+def test_advice_names_no_command_that_can_not_work(
+    make_runner, repository, stage1, message
+):
+    with pytest.raises(FileNotFoundError, match=message) as error:
+        train_stage2(make_runner, 'out/second', dict(HOOK, stage1=stage1))
+    assert 'tools/train.py' not in str(error.value)
+
+
+def test_stage1_may_be_a_work_dir_whose_config_exists(make_runner, repository):
+    (repository / 'configs').mkdir()
+    (repository / 'configs/first.py').touch()
+    with pytest.raises(FileNotFoundError, match='tools/train.py configs/first.py'):
+        train_stage2(make_runner, 'out/second', dict(HOOK, stage1='out/first'))
+
+
+def test_stage1_may_be_an_address(make_runner, repository):
+    with pytest.raises(OSError, match=r'http://127\.0\.0\.1:1/a\.pth can not be rea'):
+        train_stage2(
+            make_runner, 'out/second', dict(HOOK, stage1='http://127.0.0.1:1/a.pth')
+        )

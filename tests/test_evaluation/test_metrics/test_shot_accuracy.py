@@ -204,3 +204,19 @@ def test_in_a_runner_with_its_loggers(tmp_path, stage):
     if stage == 'test':
         written = json.loads(next(tmp_path.glob('*/*.json')).read_text())
         assert written['accuracy/per_class'] == metrics['accuracy/per_class']
+
+
+def test_scores_that_are_nan_are_refused():
+    """argmax would take the first NaN for the largest score."""
+    data = [s.to_dict() for s in samples([0, 1], [0, 1], 2)]
+    data[1]['pred_score'][0] = float('nan')
+    with pytest.raises(ValueError, match='scores that are NaN.*not diverged'):
+        ShotAccuracy(class_counts=[200, 5]).process(None, data)
+
+
+@pytest.mark.parametrize('name', ['ShotAccuracy', 'OpenSetMetric', 'ThresholdChooser'])
+def test_no_image_at_all_is_a_sentence(name):
+    with pytest.raises(ValueError, match='no image at all: check `data_root`'):
+        METRICS.build(dict(type=name)).evaluate(0)
+    with pytest.raises(ValueError, match='no image at all'):
+        ShotAccuracy.calculate([], [], [5, 5])

@@ -1,8 +1,9 @@
-# The paper's benchmark as it is trained: CIFAR-10-LT (imbalance 100), ResNet-32, 200 epochs.
-#   python tools/benchmarks/sweep.py tools/benchmarks/sweeps/cifar10_lt_full.py --jobs 2
-# Recipe of LDAM and MiSLAS: batch 64, warm-up by epochs from a fifth of the rate, drops
-# at 160 and 180, weight decay 2e-4, Kaiming-normal classifier. As published, there is no
-# validation part: rows are tables of the last epoch on test images; nothing is selected.
+# The paper's benchmark at full length: CIFAR-10-LT (imbalance 100), ResNet-32.
+#   python tools/benchmarks/sweep.py \
+#       tools/benchmarks/sweeps/cifar10_lt_full.py --jobs 2
+# Recipe of LDAM and MiSLAS: 200 epochs, batch 64, warm-up by epochs from a fifth of
+# the rate, drops at 160 and 180, weight decay 2e-4, Kaiming-normal head. As published,
+# there is no validation part: the last epoch counts, on test images; none is selected.
 _configs = 'configs/baselines'
 _name = 'cifar10_lt_ir100_r32'
 _ce = f'{_configs}/ce/{_name}_ce.py'
