@@ -207,3 +207,22 @@ def test_a_test_by_another_network_is_refused(tmp_path, type_in, checkpoint):
             *TEST, STAGE1, checkpoint, '--cfg-options', *changed, check=False
         )
         assert re.search(message, last_line(result))
+
+
+def test_metrics_that_are_tensors_are_written(tmp_path, type_in, checkpoint):
+    """And a place that can not be written is told before the test."""
+    config = tmp_path / 'confusion.py'
+    config.write_text(
+        f"_base_ = '{STAGE1}'\n"
+        "test_evaluator = dict(_delete_=True, type='ConfusionMatrix')\n"
+    )
+    options = ('--cfg-options', *TINY)
+    type_in(*TEST, config, checkpoint, *METRICS, 'new/m.json', *options)
+    written = json.loads((tmp_path / 'new' / 'm.json').read_text())
+    matrix = np.array(written['confusion_matrix/result'])
+    assert matrix.shape == (10, 10) and matrix.sum() > 0
+
+    out = (*METRICS, tmp_path / 'new' / 'm.json' / 'm.json')
+    result = type_in(*TEST, config, checkpoint, *out, *options, check=False)
+    assert 'can not be written (' in last_line(result)
+    assert 'Load' not in result.stdout
