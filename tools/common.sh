@@ -69,6 +69,11 @@ last_checkpoint() {
     [[ ! -f $recorded ]] || echo "$recorded"
 }
 
+# has_metrics FILE: whether a test has written a file, and all of it.
+has_metrics() {
+    python -c 'import json, sys; sys.exit(not json.load(open(sys.argv[1])))' "$1" 2>/dev/null
+}
+
 # refuse_older STAGE1_WORK_DIR STAGE2_WORK_DIR: a stage 2 of another stage 1 is no result.
 refuse_older() {
     local first second

@@ -39,7 +39,8 @@ train_and_test() {
     work_dir=work_dirs/$(basename "$config" .py)
     checkpoint=$(last_checkpoint "$work_dir")
     results+=("$label=$work_dir/metrics.json")
-    if [[ $work_dir/metrics.json -nt $config && $work_dir/metrics.json -nt $checkpoint ]]; then
+    if [[ $work_dir/metrics.json -nt $config && $work_dir/metrics.json -nt $checkpoint ]] &&
+        has_metrics "$work_dir/metrics.json"; then
         echo "== $label: reusing $work_dir (delete it to train again)"
         return
     fi

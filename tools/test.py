@@ -9,10 +9,8 @@ if __name__ == '__main__':
 
     show_sentences('config', 'checkpoint')  # before PyTorch is imported
 
-import mmengine
 from mmengine.config import ConfigDict
 from mmengine.dist import master_only
-from mmengine.evaluator import DumpResults
 from tool_utils import (
     add_common_args,
     build_runner,
@@ -26,6 +24,7 @@ from tool_utils import (
 
 from ccsam_mm.config_errors import named_keys
 from ccsam_mm.datasets.pipelines import parts_with_pipeline
+from ccsam_mm.results_file import DumpWholeResults, check_writable, dump_whole
 
 METRICS_SUFFIXES = ('.json', '.yml', '.yaml', '.pkl', '.pickle')
 PREDICTIONS_SUFFIXES = ('.pkl', '.pickle')
@@ -147,15 +146,17 @@ def merge_args(cfg, args):
 def main():
     args = parse_args()
     cfg = merge_args(load_config(args.config), args)
+    if args.out is not None:
+        check_writable(args.out, '--out')
     check_data(cfg, ('test_dataloader',))
     with named_keys(cfg):
         runner = build_runner(cfg)
     if args.out and args.out_item != 'metrics':
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+        runner.test_evaluator.metrics.append(DumpWholeResults(args.out))
     with named_keys(cfg):
         metrics = runner.test()
     if args.out and args.out_item == 'metrics':
-        master_only(mmengine.dump)(metrics, args.out)
+        master_only(dump_whole)(metrics, args.out)
     del runner
     leave_process_group()
 

@@ -25,6 +25,7 @@ from ccsam_mm import compat  # noqa: E402
 from ccsam_mm.config_rules import ConfigError  # noqa: E402
 from ccsam_mm.config_types import class_of  # noqa: E402
 from ccsam_mm.engine.hooks import CheckLoadedHook  # noqa: E402
+from ccsam_mm.launched import end_with_parent  # noqa: E402
 from ccsam_mm.names import did_you_mean, nearest_name  # noqa: E402
 
 
@@ -204,6 +205,8 @@ def _check_dataset(dataset, key: str) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the configured runner, also in a group of CPU processes."""
+    if cfg.get('launcher', 'none') != 'none':
+        end_with_parent()
     compat.prepare_cpu_distributed(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, CheckLoadedHook) for hook in runner.hooks):

@@ -2,6 +2,7 @@
 """Train a model. The options are those of MMPretrain's tool of this name."""
 
 import argparse
+import contextlib
 
 if __name__ == '__main__':
     from tool_errors import show_sentences
@@ -23,7 +24,9 @@ from ccsam_mm import compat
 from ccsam_mm.checkpoints import last_checkpoint
 from ccsam_mm.config_errors import named_keys
 from ccsam_mm.config_rules import check_config
+from ccsam_mm.launched import is_first_process
 from ccsam_mm.loading.resume import choose_resumed
+from ccsam_mm.work_dir_lock import work_dir_lock
 
 
 def parse_args():
@@ -115,9 +118,11 @@ def main():
     cfg = merge_args(load_config(args.config), args)
     check_config(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    with named_keys(cfg):
+    named = names_resumed(cfg, args)
+    hold = work_dir_lock if is_first_process(cfg.launcher) else contextlib.nullcontext
+    with hold(cfg.work_dir), named_keys(cfg):
         runner = build_runner(cfg)
-        choose_resumed(runner, is_named=names_resumed(cfg, args))
+        choose_resumed(runner, is_named=named)
         runner.train()
     del runner
     leave_process_group()

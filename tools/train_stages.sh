@@ -64,7 +64,7 @@ for stage in stage1 stage2; do
     fi
     run train.py "$config" --resume "$@"
     checkpoint=$(last_checkpoint "$work_dir")
-    if [[ $work_dir/metrics.json -nt $checkpoint ]]; then
+    if [[ $work_dir/metrics.json -nt $checkpoint ]] && has_metrics "$work_dir/metrics.json"; then
         echo "== $stage: reusing the test of $checkpoint"
     else
         echo "== $stage: testing $checkpoint"

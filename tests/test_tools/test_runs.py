@@ -207,3 +207,50 @@ def test_a_test_by_another_network_is_refused(tmp_path, type_in, checkpoint):
             *TEST, STAGE1, checkpoint, '--cfg-options', *changed, check=False
         )
         assert re.search(message, last_line(result))
+
+
+def test_metrics_that_are_tensors_are_written(tmp_path, type_in, checkpoint):
+    """And a place that can not be written is told before the test."""
+    config = tmp_path / 'confusion.py'
+    config.write_text(
+        f"_base_ = '{STAGE1}'\n"
+        "test_evaluator = dict(_delete_=True, type='ConfusionMatrix')\n"
+    )
+    options = ('--cfg-options', *TINY)
+    type_in(*TEST, config, checkpoint, *METRICS, 'new/m.json', *options)
+    written = json.loads((tmp_path / 'new' / 'm.json').read_text())
+    matrix = np.array(written['confusion_matrix/result'])
+    assert matrix.shape == (10, 10) and matrix.sum() > 0
+
+    out = (*METRICS, tmp_path / 'new' / 'm.json' / 'm.json')
+    result = type_in(*TEST, config, checkpoint, *out, *options, check=False)
+    assert 'can not be written (' in last_line(result)
+    assert 'Load' not in result.stdout
+
+
+def test_second_training_in_a_work_dir_is_one_sentence(tmp_path, type_in):
+    """The first one has worker processes, goes on, and can be resumed after a kill."""
+    command = [*TRAIN, STAGE1, '--work-dir', 'one', *tiny(500)]
+    command.append('train_dataloader.num_workers=1')
+    command = [str(part) for part in command]
+    with open(tmp_path / 'log', 'w') as out:
+        first = subprocess.Popen(command, stdout=out, stderr=out, cwd=tmp_path)
+    try:
+        lock = tmp_path / 'one' / '.training.lock'
+        deadline = time.monotonic() + 240
+        while not (tmp_path / 'one' / 'last_checkpoint').exists():
+            assert first.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        assert f'process {first.pid} on ' in lock.read_text()
+        folders = {path.name for path in (tmp_path / 'one').iterdir() if path.is_dir()}
+        result = type_in(*command, check=False)
+        assert f'one is in use by another training (process {first.pid} on ' in (
+            last_line(result)
+        )
+        assert first.poll() is None
+        after = {path.name for path in (tmp_path / 'one').iterdir() if path.is_dir()}
+        assert after == folders
+    finally:
+        first.kill()
+        first.wait()
+    type_in(*command, 'train_cfg.max_epochs=1', '--resume')

@@ -9,6 +9,7 @@ from mmpretrain.registry import HOOKS
 from ccsam_mm.checkpoints import last_checkpoint
 from ccsam_mm.loading.resume import read_or_reason, saved_checkpoints
 
+from .stage2_checks import check_average, check_balance
 from .utils import is_about_to_train
 
 
@@ -68,6 +69,15 @@ class LoadStage1Hook(Hook):
         runner._resume = False
         if isinstance(runner, FlexibleRunner):  # has loaded before it called hooks
             runner.load_checkpoint(self._found)
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse or warn of what makes stage 2 pointless.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        check_average(runner)
+        check_balance(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Warn if stage 1 was not finished.
