@@ -6,7 +6,7 @@ of class c through the weights of class c; batch norm normalises the whole batch
 and then applies each row's own affine map.
 """
 
-from typing import Callable, Dict, Iterable, List
+from typing import Callable, Dict, List, Optional
 
 import torch
 import torch.nn as nn
@@ -14,9 +14,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-
-class ClassRoutingError(ValueError):
-    """A module's rows are not those of the batch's images."""
+from .call_layout import CallLayout, ClassRoutingError
+from .class_calls import call_per_class
 
 
 class ClassRouting:
@@ -81,6 +80,7 @@ def routed_forward(
     routing: ClassRouting,
     args: tuple,
     kwargs: dict,
+    layout: Optional[CallLayout] = None,
 ) -> Tensor:
     """Run a module with class-wise weights on a sorted batch.
 
@@ -89,9 +89,11 @@ def routed_forward(
         weights (dict[str, Tensor]): Weights of each class by parameter name,
             ``(C, *shape)``. Parameters that are not named keep their value.
         routing (ClassRouting): The batch.
-        args (tuple): Arguments of the module; the first tensor in these, or in
-            ``kwargs``, is a batch, maybe inside a tuple of feature maps.
+        args (tuple): Arguments of the module, with the batch among them or in
+            ``kwargs``, maybe inside a tuple of feature maps.
         kwargs (dict): Keyword arguments of the module.
+        layout (CallLayout, optional): Which tensors are batches. Defaults to None:
+            the first one, and all that are as long.
 
     Returns:
         Tensor: What the module returns, rows in the order of the batch.
@@ -113,7 +115,7 @@ def routed_forward(
         complete = {n: p.expand(num_classes, *p.shape) for n, p in own.items()}
         complete.update(weights)
         return _route_of(module)(module, complete, routing, args[0])
-    return _route_any(module, weights, routing, args, kwargs)
+    return call_per_class(module, weights, routing, args, kwargs, layout)
 
 
 # Beyond these, classes take turns: kernels of all images together, in numbers, and
@@ -184,55 +186,3 @@ def _route_norm(
     if 'bias' not in weights:
         return out * rows(weights['weight']) if 'weight' in weights else out
     return torch.addcmul(rows(weights['bias']), out, rows(weights['weight']))
-
-
-def _route_any(
-    module: nn.Module, weights: Dict[str, Tensor], routing: ClassRouting,
-    args: tuple, kwargs: dict,
-):  # fmt: skip
-    """Call the module once per class, with all batches among its arguments cut."""
-    num_rows = len(_first_batch([*args, *kwargs.values()]))
-
-    def cut(value):
-        if isinstance(value, (tuple, list)):
-            parts = [cut(part) for part in value]
-            return [type(value)(p[c] for p in parts) for c in range(len(routing.sizes))]
-        is_batch = isinstance(value, Tensor) and value.ndim and len(value) == num_rows
-        return routing.split(value) if is_batch else [value] * len(routing.sizes)
-
-    cut_args = [cut(value) for value in args]
-    cut_kwargs = {key: cut(value) for key, value in kwargs.items()}
-    outputs = [
-        functional_call(
-            module,
-            {name: stack[c] for name, stack in weights.items()},
-            tuple(values[c] for values in cut_args),
-            {key: values[c] for key, values in cut_kwargs.items()},
-        )
-        for c in range(len(routing.sizes))
-    ]
-    return _concatenate(outputs)
-
-
-def _first_batch(values: Iterable) -> Tensor:
-    """First tensor with rows among arguments, maybe in a tuple of feature maps."""
-    pending = list(values)
-    while pending:
-        value = pending.pop(0)
-        if isinstance(value, (tuple, list)):
-            pending = [*value, *pending]
-        elif isinstance(value, Tensor) and value.ndim:
-            return value
-    raise ClassRoutingError('none of its arguments is a batch')
-
-
-def _concatenate(outputs: list):
-    """Join tensors, or tuples, lists and dictionaries of them, along the rows."""
-    first = outputs[0]
-    if isinstance(first, Tensor):
-        return torch.cat(outputs)
-    if isinstance(first, dict):
-        return {key: _concatenate([out[key] for out in outputs]) for key in first}
-    if isinstance(first, (tuple, list)):
-        return type(first)(_concatenate(list(parts)) for parts in zip(*outputs))
-    return first

@@ -43,6 +43,15 @@ class RandomState:
         for device, state in zip(self.devices, self.others):
             _backend(device).set_rng_state(state, *_index(device))
 
+    def equals(self, other: 'RandomState') -> bool:
+        """Whether nothing was drawn between the two states."""
+        return (
+            self.python == other.python
+            and all(map(np.array_equal, self.numpy, other.numpy))
+            and torch.equal(self.cpu, other.cpu)
+            and all(map(torch.equal, self.others, other.others))
+        )
+
     @contextmanager
     def replayed(self):
         """Draw from this state within the context, and leave no trace of it."""

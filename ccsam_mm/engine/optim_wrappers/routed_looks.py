@@ -1,21 +1,27 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Lets any part of a network look at one batch twice, with weights of each class."""
 
+import copy
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional
 
 import torch
 import torch.nn as nn
+from mmengine.dist import get_world_size
 from torch import Tensor
 
 from ccsam_mm.sharpness import ClassRouting, routed_forward
-from ccsam_mm.sharpness.class_routing import ClassRoutingError
+from ccsam_mm.sharpness.call_layout import CallLayout, ClassRoutingError
 
 from .buffer_snapshot import BufferSnapshot
+from .call_records import CallRecords
+from .first_step_check import FirstStepCheck
 from .random_state import RandomState
+from .routed_hooks import hooks_around, hooks_inside
 from .routed_part import RoutedPart
 from .two_looks import class_labels, override_forward, weighted_rows
+from .unit_calls import unroutable
 
 
 class RoutedLooks:
@@ -49,6 +55,10 @@ class RoutedLooks:
         self.join_losses = join_losses
         self.signature = inspect.signature(self.model.forward)
         self.num_looks = 0
+        # Which arguments of the units hold images, as the first step shows.
+        self.layouts: Dict[str, List[CallLayout]] = {}
+        self._checked_classes = 0
+        self._checking = False
         self._pass = None
 
     @contextmanager
@@ -72,17 +82,46 @@ class RoutedLooks:
 
     def _before_model(self, model, args, kwargs):
         bound = self.signature.bind(*args, **kwargs)
-        if bound.arguments.get('mode') != 'loss' or not torch.is_grad_enabled():
+        is_loss = bound.arguments.get('mode') == 'loss'
+        if self._checking or not is_loss or not torch.is_grad_enabled():
             return None
         self._end_pass()
         samples = bound.arguments['data_samples']
         routing = ClassRouting(class_labels(samples))
-        order = routing.order.tolist()
-        bound.arguments['data_samples'] = [samples[i] for i in order]
-        bound.arguments['inputs'] = _sorted(bound.arguments['inputs'], routing.order)
-        self._pass = _Pass(self.part, routing)
+        check = self._first_step_check(routing, bound)
+        _select(bound, routing.order)
+        self._pass = _Pass(self.part, routing, self.layouts, check)
         self._pass.first_look()
         return bound.args, bound.kwargs
+
+    def _first_step_check(
+        self, routing: ClassRouting, bound: inspect.BoundArguments
+    ) -> Optional[FirstStepCheck]:
+        """Plain forwards to hold the first step against; None in all later ones."""
+        num_classes = len(routing.sizes)
+        # Classes of one batch are nothing to check; ranks have to agree, as they may
+        # talk to each other in a forward.
+        if self._checked_classes > 1 or (
+            self._checked_classes and get_world_size() > 1
+        ):
+            return None
+        if self._checked_classes and num_classes == 1:
+            return None
+
+        def forward(indices: List[int]) -> Dict:
+            chosen = copy.copy(bound)
+            chosen.arguments = dict(bound.arguments)
+            _select(chosen, routing.order[indices])
+            return self.model.forward(*chosen.args, **chosen.kwargs)
+
+        self._checking = True
+        try:
+            check = FirstStepCheck(self.part, forward, routing.num_images)
+        finally:
+            self._checking = False
+        self._checked_classes = num_classes
+        self.layouts = self.layouts or check.layouts
+        return check
 
     def _after_model(self, model, args, kwargs, losses):
         called = self.signature.bind(*args, **kwargs).arguments
@@ -92,8 +131,20 @@ class RoutedLooks:
         self.num_looks += 1
         total, _ = model.parse_losses(losses)
         current.end_first_look()
-        perturbation = self.perturb(current.views, total, current.routing)
-        with current.second_look(*perturbation):
+        if current.check:
+            current.check.check_first_pass(losses)
+        directions, factors, row_weights = self.perturb(
+            current.views, total, current.routing
+        )
+        if current.check:
+            # Only now, when the gradients of the first pass have freed its graph.
+            with current.second_look(current.views, None, current.check.spare_buffers):
+                again = model.forward(*args, **kwargs)
+            current.check.check_second_pass(losses, again)
+            del again
+        pairs = zip(self.part.parameters(), directions)
+        weights = [_moved(p, d, factors) for p, d in pairs]
+        with current.second_look(weights, row_weights, current.buffers):
             second = model.forward(*args, **kwargs)
         self._end_pass()
         return self.join_losses(losses, second)
@@ -102,16 +153,23 @@ class RoutedLooks:
 class _Pass:
     """The two looks at one batch."""
 
-    def __init__(self, part: RoutedPart, routing: ClassRouting):
+    def __init__(
+        self,
+        part: RoutedPart,
+        routing: ClassRouting,
+        layouts: Dict[str, List[CallLayout]],
+        check: Optional[FirstStepCheck],
+    ):
         self.part = part
         self.routing = routing
+        self.layouts = layouts
+        self.check = check
         self.looks = ExitStack()
         self.buffers = BufferSnapshot(part.model)
-        # Calls that ended before the first unit began, with the random state after.
-        self.records: Dict[nn.Module, List[Tuple[object, RandomState]]] = {}
-        self.versions: Optional[List[int]] = None
-        self.devices = {p.device for p in part.parameters()}
-        self.random_state = RandomState(self.devices)
+        devices = {p.device for p in part.parameters()}
+        # Calls that end before the first unit begins.
+        self.records = CallRecords(part.model, part.others, devices)
+        self.random_state = RandomState(devices)
         self.ran = set()
 
     def close(self) -> None:
@@ -122,11 +180,8 @@ class _Pass:
         """Install class-wise views of the weights, and record what runs before."""
         num_classes = len(self.routing.sizes)
         self.views = [_view(p, num_classes) for p in self.part.parameters()]
-        for module in self.part.others:
-            # Before other hooks, which run again when the record stands in.
-            handle = module.register_forward_hook(self._record, prepend=True)
-            self.looks.callback(handle.remove)
-        self._route(self.looks, self.views)
+        self.records.record(self.looks)
+        self._route(self.looks, self.views, self.check)
 
     def end_first_look(self) -> None:
         """Give the modules their forward back; refuse what can not be repeated."""
@@ -138,74 +193,72 @@ class _Pass:
                     'CCSAMOptimWrapper can not perturb it: leave it out of '
                     'optim_wrapper.perturb, or switch off activation checkpointing.'
                 )
-        self._refuse_changed_records()
-
-    def _refuse_changed_records(self) -> None:
-        if self.versions != self._versions():
-            raise RuntimeError(
-                'The perturbed part, or what leads to it, changes the output of a '
-                'module before it in place, so CCSAMOptimWrapper can not repeat its '
-                'forward: also name that module in optim_wrapper.perturb.'
-            )
+        self.records.refuse_changes()
 
     @contextmanager
     def second_look(
-        self, directions: List[Tensor], factors: Tensor, row_weights: Optional[Tensor]
+        self,
+        weights: List[Tensor],
+        row_weights: Optional[Tensor],
+        buffers: BufferSnapshot,
     ) -> Iterator[None]:
-        """Perturbed weights; recorded outputs stand in; buffers move once in all."""
-        self.random_state.restore()
+        """Other weights; recorded outputs stand in; nothing else moves again."""
         with ExitStack() as stack:
-            stack.enter_context(self.buffers.restored())
-            for module, calls in self.records.items():
-                stack.enter_context(override_forward(module, _replay(module, calls)))
-            pairs = zip(self.part.parameters(), directions)
-            self._route(stack, [_moved(p, d, factors) for p, d in pairs])
+            stack.enter_context(self.random_state.replayed())
+            stack.enter_context(buffers.restored())
+            stack.enter_context(self.records.replayed())
+            self._route(stack, weights)
             head = getattr(self.part.model, 'head', None)
             stack.enter_context(weighted_rows(head, row_weights))
             yield
-        # What ran for its side effect on a recorded output ran twice.
-        self._refuse_changed_records()
 
-    def _record(self, module, args, output):
-        if self.versions is None:
-            state = RandomState(self.devices)
-            self.records.setdefault(module, []).append((output, state))
-
-    def _versions(self) -> List[int]:
-        """How often the recorded outputs were changed in place."""
-        calls = [call for calls in self.records.values() for call in calls]
-        return [t._version for output, _ in calls for t in _tensors(output)]
-
-    def _route(self, stack: ExitStack, weights: List[Tensor]) -> None:
+    def _route(
+        self,
+        stack: ExitStack,
+        weights: List[Tensor],
+        check: Optional[FirstStepCheck] = None,
+    ) -> None:
         """Let every unit run with class-wise weights."""
         weights = dict(zip(self.part.parameters(), weights))
         for name, parameters in self.part.units.items():
             unit = self.part.model.get_submodule(name)
             own = {key: weights[parameter] for key, parameter in parameters.items()}
-            stack.enter_context(override_forward(unit, self._routed(name, unit, own)))
+            forward = self._routed(name, unit, own, check)
+            stack.enter_context(override_forward(unit, forward))
+            stack.enter_context(hooks_around(unit))
 
-    def _routed(self, name: str, unit: nn.Module, weights: Dict[str, Tensor]):
+    def _routed(
+        self,
+        name: str,
+        unit: nn.Module,
+        weights: Dict[str, Tensor],
+        check: Optional[FirstStepCheck],
+    ):
         inside = False
         own_forward = unit.forward
+        pre_hooks = unit._forward_pre_hooks
+        layouts = iter(self.layouts.get(name, ()))
 
         def forward(*args, **kwargs):
             nonlocal inside
             if inside:
                 return own_forward(*args, **kwargs)
-            if self.versions is None:
-                self.versions = self._versions()
+            self.records.close()
             inside = True
             if torch.is_grad_enabled():
                 self.ran.add(name)
             try:
-                return routed_forward(unit, weights, self.routing, args, kwargs)
+                with hooks_inside(unit, pre_hooks):
+                    output = routed_forward(
+                        unit, weights, self.routing, args, kwargs, next(layouts, None)
+                    )
             except ClassRoutingError as error:
-                raise RuntimeError(
-                    f'{name!r} ({type(unit).__name__}) can not be routed by class, '
-                    f'because {error}: leave it out of optim_wrapper.perturb.'
-                ) from error
+                raise unroutable(name, error) from error
             finally:
                 inside = False
+            if check:
+                check.check_unit(name, output)
+            return output
 
         return forward
 
@@ -223,38 +276,20 @@ def _moved(parameter: nn.Parameter, direction: Tensor, factors: Tensor) -> Tenso
     return torch.addcmul(parameter, direction, factors)
 
 
-def _tensors(output) -> Iterator[Tensor]:
-    """The tensors in what a module returns."""
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, (list, tuple)):
-        for part in output:
-            yield from _tensors(part)
+def _select(bound: inspect.BoundArguments, indices: Tensor) -> None:
+    """Let a call of a model have these images, in this order."""
+    samples = bound.arguments['data_samples']
+    bound.arguments['data_samples'] = [samples[i] for i in indices.tolist()]
+    bound.arguments['inputs'] = _sorted(bound.arguments['inputs'], indices)
 
 
 def _sorted(inputs, order: Tensor):
     """Reorder a batch, as a tensor or as a sequence of images."""
     if isinstance(inputs, Tensor):
         return inputs[order.to(inputs.device)]
-    if isinstance(inputs, (list, tuple)) and len(inputs) == len(order):
+    if isinstance(inputs, (list, tuple)):
         return [inputs[i] for i in order.tolist()]
     raise NotImplementedError(
         f'CCSAMOptimWrapper can not sort inputs of type {type(inputs).__name__} by '
         "class: perturb the classifier alone, optim_wrapper.perturb='head'."
     )
-
-
-def _replay(module: nn.Module, calls: List[Tuple[object, RandomState]]) -> Callable:
-    """Return recorded outputs in turn; later calls run for real."""
-    pending = iter(calls)
-    own_forward = module.forward
-
-    def forward(*args, **kwargs):
-        call = next(pending, None)
-        if call is None:
-            return own_forward(*args, **kwargs)
-        output, state = call
-        state.restore()
-        return output
-
-    return forward

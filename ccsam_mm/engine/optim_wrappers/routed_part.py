@@ -34,7 +34,10 @@ class RoutedPart(NamedTuple):
             inside = {model.get_parameter(n): n for n in names if _is_inside(n, root)}
             start = len(root) + 1 if root else 0
             units[root] = {name[start:]: p for p, name in inside.items()}
-        return cls(model, units, list(_others(model, '', roots)))
+        # By another path, a shared module with perturbed parameters is none of them.
+        own = {model.get_submodule(root) for root in units}
+        others = dict.fromkeys(_others(model, '', roots))
+        return cls(model, units, [m for m in others if own.isdisjoint(m.modules())])
 
     def parameters(self) -> List[nn.Parameter]:
         """All perturbed parameters, each once, whoever shares them."""

@@ -66,9 +66,9 @@ class TwoLooks:
             self.feats = args[0]
             # A loss may count samples: the second look must start where the first did.
             self.state = BufferSnapshot(head)
+            self.random_state = RandomState({p.device for p in head.parameters()})
             if not self.num_looks:
                 self.spare_state = BufferSnapshot(head)
-                self.random_state = RandomState({p.device for p in head.parameters()})
 
     def _after_linear(self, linear, args, kwargs, output):
         if self.in_second_look or not torch.is_grad_enabled():
@@ -122,8 +122,8 @@ class TwoLooks:
     @torch.no_grad()
     def _refuse_changed_losses(self, losses: Dict, data_samples) -> None:
         """In the first step: the head's losses have to be the model's."""
-        with self.random_state.replayed():
-            own = self._look(self.logits, None, data_samples, self.spare_state)
+        # A copy, since the head may change in place what it gets.
+        own = self._look(self.logits.clone(), None, data_samples, self.spare_state)
         for key in own:
             if 'loss' not in key:
                 continue
@@ -152,6 +152,8 @@ class TwoLooks:
         """The head's losses with other outputs of the linear layer."""
         self.in_second_look = True
         with ExitStack() as stack:
+            # The same dropout, and for what follows the state after the first look.
+            stack.enter_context(self.random_state.replayed())
             stack.enter_context(state.restored())
             stack.enter_context(
                 override_forward(self.linear, lambda *args, **kwargs: logits)

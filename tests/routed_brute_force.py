@@ -1,0 +1,51 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Holds updates of CCSAMOptimWrapper for any part against ``brute_force.py``."""
+
+import copy
+
+import torch
+from brute_force import (
+    brute_force_gradients,
+    cross_entropy,
+    relative_difference,
+    sgd_updates,
+)
+from mmengine.model import BaseDataPreprocessor
+from mmengine.optim import build_optim_wrapper
+from mmpretrain.models import ImageClassifier
+from torch import nn
+
+import ccsam_mm  # noqa: F401
+
+COUNTS = [500, 60, 7, 2, 1]
+
+
+def build_wrapper(model, **kwargs):
+    config = dict(optimizer=dict(type='SGD', lr=1.0), class_counts=COUNTS)
+    config.update(type='CCSAMOptimWrapper', **kwargs)
+    return build_optim_wrapper(model, config)
+
+
+def build_model(backbone, head=None, seed=0, **kwargs):
+    """Like ``tiny_model`` with another backbone."""
+    torch.manual_seed(seed)
+    head = dict(dict(type='LinearClsHead', in_channels=4), **(head or {}))
+    model = ImageClassifier(backbone=backbone, head=dict(head, num_classes=5), **kwargs)
+    model.data_preprocessor = BaseDataPreprocessor()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return model.double().train()
+
+
+def assert_equals_brute_force(model, batch, perturb, tolerance=1e-9, **options):
+    prefix = (perturb,) if isinstance(perturb, str) else tuple(perturb)
+    expected = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=prefix, **options
+    )
+    plain = brute_force_gradients(
+        copy.deepcopy(model), batch, cross_entropy, COUNTS, prefix=prefix, rho_scale=0
+    )
+    wrapper = build_wrapper(model, perturb=perturb, **options)
+    actual = sgd_updates(model, batch, wrapper)
+    assert relative_difference(actual, expected) < tolerance
+    return relative_difference(plain, expected)
