@@ -76,7 +76,7 @@ class RoutedLooks:
             return None
         self._end_pass()
         samples = bound.arguments['data_samples']
-        routing = ClassRouting(class_labels(samples))
+        routing = ClassRouting(class_labels(samples, not self.num_looks))
         order = routing.order.tolist()
         bound.arguments['data_samples'] = [samples[i] for i in order]
         bound.arguments['inputs'] = _sorted(bound.arguments['inputs'], routing.order)
