@@ -112,15 +112,21 @@ class CCSAMMixin(LookGuardMixin):
         if self._looks is None:
             super().backward(loss, **kwargs)
             return
-        with refuse_reruns(self._looks.model, self._owners):
+        with self._refuse_reruns():
             super().backward(loss, **kwargs)
+
+    def _refuse_reruns(self):
+        # The closed form's first look has plain weights, and may be computed again;
+        # nothing of its second look may.
+        allowed = int(isinstance(self._looks, TwoLooks))
+        return refuse_reruns(self._looks.model, self._owners, allowed)
 
     def _class_gradients(self, loss: Tensor, inputs: List[Tensor]) -> tuple:
         """Gradients of the clean loss; None where it does not depend on an input."""
         keep_graph = self.perturbed_weight < 1
         grads = [None]
         if loss.requires_grad:
-            with refuse_reruns(self._looks.model, self._owners):
+            with self._refuse_reruns():
                 grads = torch.autograd.grad(
                     loss, inputs, retain_graph=keep_graph, allow_unused=True
                 )

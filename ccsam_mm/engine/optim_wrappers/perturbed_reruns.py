@@ -8,7 +8,7 @@ import torch.nn as nn
 
 
 @contextmanager
-def refuse_reruns(model: nn.Module, names: Iterable[str]):
+def refuse_reruns(model: nn.Module, names: Iterable[str], allowed: int = 0):
     """Refuse gradient checkpointing around perturbed modules, seen when they run.
 
     A backward pass would recompute their outputs from the unperturbed weights; if all
@@ -17,14 +17,20 @@ def refuse_reruns(model: nn.Module, names: Iterable[str]):
     Args:
         model (nn.Module): The training model, without its DDP wrapper.
         names (Iterable[str]): Names of the modules with perturbed parameters.
+        allowed (int): How often each of them may run. Defaults to 0.
     """
 
     def hook_of(name):
+        runs = []
+
         def refuse(module, args):
+            runs.append(None)
+            if len(runs) <= allowed:
+                return
             raise RuntimeError(
-                f'{name!r} runs again in the backward pass, where CCSAMOptimWrapper '
-                'can not perturb it: switch off the gradient checkpointing around it, '
-                'or leave it out of optim_wrapper.perturb.'
+                f'{name!r} runs again in the backward pass, a recomputation that '
+                'CCSAMOptimWrapper can not perturb: switch off the gradient '
+                'checkpointing around it, or leave it out of optim_wrapper.perturb.'
             )
 
         return refuse

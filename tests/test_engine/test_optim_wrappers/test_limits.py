@@ -236,12 +236,21 @@ def test_checkpointing_around_a_perturbed_module_is_refused(labels, perturbed_we
     assert relative_difference(*updates) < 1e-9
 
 
-def test_checkpointing_around_the_classifier_is_refused():
+def test_checkpointing_from_the_classifier_to_its_scores_is_refused():
+    """The activation's input would be computed again, from the plain weights.
+
+    With as many classes as features, PyTorch's own check of shapes finds nothing.
+    """
+
     class Around(LinearClsHead):
         def forward(self, feats):
-            return checkpoint(self.fc, self.pre_logits(feats), use_reentrant=False)
+            def scores(feats):
+                return self.fc(feats).tanh()
 
-    model = tiny_model()
+            return checkpoint(scores, self.pre_logits(feats), use_reentrant=False)
+
+    model = tiny_model(num_classes=4)
     model.head.__class__ = Around
     with pytest.raises(RuntimeError, match="'head.fc' runs again"):
-        model.train_step(tiny_batch([1, 1]), build_wrapper(model))
+        wrapper = build_wrapper(model, class_counts=COUNTS[:4])
+        model.train_step(tiny_batch([1, 1], num_classes=4), wrapper)
