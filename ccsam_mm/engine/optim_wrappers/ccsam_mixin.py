@@ -2,7 +2,7 @@
 """CC-SAM (Zhou et al., CVPR 2023), stage 1, for MMEngine's optimizer wrappers."""
 
 from contextlib import contextmanager
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -23,8 +23,10 @@ from .perturbed_part import (
     matching_parameters,
     refuse_checkpointing,
     refuse_nested_wrappers,
+    trained_parameters,
     unwrap_model,
 )
+from .perturbed_reruns import refuse_reruns
 from .routed_looks import RoutedLooks
 from .routed_part import RoutedPart
 from .routed_perturbation import class_mean_weights, routed_perturbation
@@ -71,6 +73,9 @@ class CCSAMMixin(LookGuardMixin):
         _check_arguments(self)
         self._looks: Union[TwoLooks, RoutedLooks, None] = None
         self._perturbed: List[nn.Parameter] = []
+        self._matched: List[nn.Parameter] = []
+        self._trained: List[bool] = []
+        self._owners: Set[str] = set()
         self._counts: Optional[Tensor] = None
         self._last: Optional[LastPerturbation] = None
 
@@ -97,13 +102,54 @@ class CCSAMMixin(LookGuardMixin):
         with super().optim_context(model), self._find_looks(model).watch():
             yield
 
+    def backward(self, loss: Tensor, **kwargs) -> None:
+        """Differentiate the loss, unless that would use the wrong weights.
+
+        Args:
+            loss (Tensor): The loss of the current iteration.
+            **kwargs: Keyword arguments of :meth:`torch.Tensor.backward`.
+        """
+        if self._looks is None:
+            super().backward(loss, **kwargs)
+            return
+        with self._refuse_reruns():
+            super().backward(loss, **kwargs)
+
+    def _refuse_reruns(self):
+        # The closed form's first look has plain weights, and may be computed again;
+        # nothing of its second look may.
+        allowed = int(isinstance(self._looks, TwoLooks))
+        return refuse_reruns(self._looks.model, self._owners, allowed)
+
+    def _class_gradients(self, loss: Tensor, inputs: List[Tensor]) -> tuple:
+        """Gradients of the clean loss; None where it does not depend on an input."""
+        keep_graph = self.perturbed_weight < 1
+        grads = [None]
+        if loss.requires_grad:
+            with self._refuse_reruns():
+                grads = torch.autograd.grad(
+                    loss, inputs, retain_graph=keep_graph, allow_unused=True
+                )
+        if all(grad is None for grad in grads):
+            raise RuntimeError(
+                f'The loss does not depend on optim_wrapper.perturb={self.perturb!r}: '
+                'set it to a part of the model that the loss uses.'
+            )
+        return grads
+
     def _find_looks(self, model: nn.Module) -> Union[TwoLooks, RoutedLooks]:
         """The closed form where it applies, else the class-routed forward."""
         model = unwrap_model(model)
-        if self._looks is None or self._looks.model is not model:
+        is_new = self._looks is None or self._looks.model is not model
+        # A training may freeze and thaw parameters as it goes.
+        if is_new or self._trained != [p.requires_grad for p in self._matched]:
             refuse_nested_wrappers(model, 'CCSAMOptimWrapper')
             check_classifier(model)
             names = matching_parameters(model, self.perturb)
+            self._matched = list(map(model.get_parameter, names))
+            self._trained = [p.requires_grad for p in self._matched]
+            names = trained_parameters(model, names)
+            self._owners = {name.rpartition('.')[0] for name in names}
             # Tied parameters have several names.
             self._perturbed = list(dict.fromkeys(map(model.get_parameter, names)))
             self._counts = None
@@ -121,11 +167,10 @@ class CCSAMMixin(LookGuardMixin):
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Closed form: logits under perturbed classifiers, weights of the images."""
         self._refuse_direct_use(loss, logits)
-        keep_graph = self.perturbed_weight < 1
         # Backward functions must not run under autocast, and half-precision Gram
         # matrices would lose the small gradients of fitted classes.
         with torch.autocast(logits.device.type, enabled=False):
-            (grads,) = torch.autograd.grad(loss, logits, retain_graph=keep_graph)
+            (grads,) = self._class_gradients(loss, [logits])
             return perturbed_logits(
                 self._looks.linear,
                 features.to(logits.dtype),
@@ -150,15 +195,11 @@ class CCSAMMixin(LookGuardMixin):
         if scaler is not None and scaler.is_enabled():
             # Half-precision gradients would underflow; the scale is divided out again.
             loss, scale = scaler.scale(loss), scaler.scale(torch.ones_like(loss))
-        keep_graph = self.perturbed_weight < 1
         # Backward functions must not run under autocast.
         with torch.autocast(loss.device.type, enabled=False):
-            grads = torch.autograd.grad(
-                loss, views, retain_graph=keep_graph, allow_unused=True
-            )
             grads = [
                 torch.zeros_like(view) if grad is None else grad
-                for grad, view in zip(grads, views)
+                for grad, view in zip(self._class_gradients(loss, views), views)
             ]
             directions, factors = routed_perturbation(
                 grads, scale, routing, self._lengths, self.direction, self.sync_classes

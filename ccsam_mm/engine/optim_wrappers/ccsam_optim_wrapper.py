@@ -31,7 +31,7 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
         optimizer (Optimizer): Optimizer used to update model parameters.
         perturb (str | Sequence[str]): Prefixes of the names of the perturbed
             parameters, such as ``['backbone.layer4.2', 'head']``; ``''`` is
-            everything. Defaults to ``'head'``.
+            everything. Frozen parameters are skipped. Defaults to ``'head'``.
         rho_scale (float): Factor :math:`s` on Eq. 8; 0 gives plain SGD's gradient.
             Defaults to 1.0, the literal Eq. 8.
         max_relative_norm (float, optional): Upper bound of

@@ -5,6 +5,9 @@
 class LookGuardMixin:
     """Refuses losses of forwards that nobody has looked at twice."""
 
+    # The looks, and how many there had been, at the last update.
+    _last_update = (None, 0)
+
     def update_params(self, *args, **kwargs) -> None:
         """Update the parameters, if the loss comes from two looks.
 
@@ -12,11 +15,13 @@ class LookGuardMixin:
             *args: Arguments of :meth:`mmengine.optim.OptimWrapper.update_params`.
             **kwargs: Its keyword arguments.
         """
-        if self._looks is None or not self._looks.num_looks:
+        update = (self._looks, getattr(self._looks, 'num_looks', 0))
+        if not update[1] or update == self._last_update:
             raise RuntimeError(
                 f'{type(self).__name__} saw no forward to look at twice: let the '
                 "model's train_step call `self(..., mode='loss')` within "
                 '`optim_wrapper.optim_context(self)`, as mmengine.model.BaseModel '
                 'does, or set optim_wrapper.type to OptimWrapper.'
             )
+        self._last_update = update
         super().update_params(*args, **kwargs)

@@ -6,6 +6,8 @@ from typing import List, NamedTuple, Optional, Sequence, Union
 
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
+from mmpretrain.models import MultiLabelClsHead
+from mmpretrain.models.heads import MultiTaskHead
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -59,6 +61,17 @@ def refuse_checkpointing(model: nn.Module, name: str) -> None:
             )
 
 
+def refuse_several_labels(model: nn.Module, wrapper: str) -> None:
+    """Refuse heads whose images have no class, but several labels or tasks."""
+    head = getattr(model, 'head', None)
+    if isinstance(head, (MultiLabelClsHead, MultiTaskHead)):
+        raise NotImplementedError(
+            f'{wrapper} treats images by their class, and those of a '
+            f'{type(head).__name__} have several labels: set optim_wrapper.type to '
+            'SAMOptimWrapper or OptimWrapper.'
+        )
+
+
 def check_classifier(model: nn.Module) -> None:
     """Refuse models without the arguments of MMPretrain's classifiers."""
     needed = ('inputs', 'data_samples', 'mode')
@@ -69,6 +82,7 @@ def check_classifier(model: nn.Module) -> None:
             f"{type(model).__name__} is not: use optim_wrapper.type='SAMOptimWrapper' "
             'for other models.'
         )
+    refuse_several_labels(model, 'CCSAMOptimWrapper')
 
 
 def find_linear_classifier(
@@ -127,6 +141,17 @@ def matching_parameters(
             )
         matches.update(parameters[name] for name in found)
     return [name for name in names if parameters[name] in matches]
+
+
+def trained_parameters(model: nn.Module, names: List[str]) -> List[str]:
+    """Those of the names whose parameters are not frozen; there must be one."""
+    trained = [name for name in names if model.get_parameter(name).requires_grad]
+    if not trained:
+        raise ValueError(
+            f'All parameters that optim_wrapper.perturb names, such as {names[0]!r}, '
+            'are frozen: let it name a part that is trained, or train that part.'
+        )
+    return trained
 
 
 def _loss_head(model: nn.Module, name: str) -> Optional[nn.Module]:

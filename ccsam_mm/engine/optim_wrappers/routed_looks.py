@@ -87,7 +87,7 @@ class RoutedLooks:
             return None
         self._end_pass()
         samples = bound.arguments['data_samples']
-        routing = ClassRouting(class_labels(samples))
+        routing = ClassRouting(class_labels(samples, not self.num_looks))
         check = self._first_step_check(routing, bound)
         _select(bound, routing.order)
         self._pass = _Pass(self.part, routing, self.layouts, check)

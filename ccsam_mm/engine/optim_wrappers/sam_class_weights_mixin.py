@@ -11,6 +11,7 @@ from torch import Tensor
 from ccsam_mm.datasets import training_class_counts
 
 from .loss_paths import name_of, parameter_beside
+from .perturbed_part import refuse_several_labels
 from .sam_mixin import SAMMixin
 from .sam_row_weights import RowWeights, watch_rows
 from .sam_two_forwards import TwoForwards
@@ -77,13 +78,15 @@ class ClassWeightsSAMMixin(SAMMixin):
                 f'returns, and {type(looks.model).__name__} has no head: set '
                 'optim_wrapper.type to SAMOptimWrapper, which takes any model.'
             )
+        refuse_several_labels(looks.model, type(self).__name__)
         return looks
 
     def _two_looks(
         self, first: Dict, total: Tensor, parameters: Dict, looks: TwoForwards
     ) -> Dict:
         """The clean losses' gradient joins that of the second look."""
-        labels = class_labels(looks.argument('data_samples')).to(total.device)
+        samples = looks.argument('data_samples')
+        labels = class_labels(samples, looks.num_looks == 1).to(total.device)
         weights = self._weights_of(labels)
         rows = self._take_rows(len(labels))
         self._refuse_unweighted(total, rows, parameters)

@@ -48,7 +48,9 @@ class TwoLooks:
         """Hook the model for the length of the context, also if it ends in an error."""
         with ExitStack() as stack:
             for handle in (
-                self.head.register_forward_pre_hook(self._before_head),
+                self.head.register_forward_pre_hook(
+                    self._before_head, with_kwargs=True
+                ),
                 self.linear.register_forward_hook(self._after_linear, with_kwargs=True),
                 self.model.register_forward_hook(self._after_model, with_kwargs=True),
             ):
@@ -61,9 +63,9 @@ class TwoLooks:
         self.spare_state = self.random_state = None
         self.in_second_look = False
 
-    def _before_head(self, head, args):
+    def _before_head(self, head, args, kwargs):
         if not self.in_second_look and torch.is_grad_enabled():
-            self.feats = args[0]
+            self.feats = next(iter((*args, *kwargs.values())), None)
             # A loss may count samples: the second look must start where the first did.
             self.state = BufferSnapshot(head)
             self.random_state = RandomState({p.device for p in head.parameters()})
@@ -117,7 +119,7 @@ class TwoLooks:
                 f'{len(data_samples or ())} data samples; CCSAMOptimWrapper needs one '
                 'row per image: set optim_wrapper.perturb to such a layer.'
             )
-        return class_labels(data_samples).to(self.logits.device)
+        return class_labels(data_samples, not self.num_looks).to(self.logits.device)
 
     @torch.no_grad()
     def _refuse_changed_losses(self, losses: Dict, data_samples) -> None:
@@ -162,19 +164,37 @@ class TwoLooks:
             return self.head.loss(self.feats, data_samples)
 
 
-def class_labels(data_samples: List) -> Tensor:
+def class_labels(data_samples: List, check: bool = False) -> Tensor:
     """Class of each image, the one with the largest weight for soft labels.
 
     Args:
         data_samples (List[DataSample]): Annotations with ``gt_score`` (which a loss
             prefers, see :class:`mmpretrain.models.ClsHead`) or ``gt_label``.
+        check (bool): Whether to look for several labels in ``gt_score``, which may wait
+            for the device. Defaults to False.
 
     Returns:
         Tensor: ``(B, )`` of integers.
     """
     if 'gt_score' in data_samples[0]:
-        return torch.stack([sample.gt_score for sample in data_samples]).argmax(dim=1)
-    return torch.cat([sample.gt_label for sample in data_samples])
+        scores = torch.stack([sample.gt_score for sample in data_samples])
+        # Soft labels share one image; several labels are a whole one each.
+        if check and (scores.sum(dim=1) > 1.5).any():
+            raise ValueError(_ONE_LABEL.format('several labels in gt_score'))
+        return scores.argmax(dim=1)
+    labels = [getattr(sample, 'gt_label', None) for sample in data_samples]
+    for label in labels:
+        if label is None or label.numel() != 1:
+            found = 'no gt_label' if label is None else f'{label.numel()} labels'
+            raise ValueError(_ONE_LABEL.format(found))
+    return torch.cat(labels)
+
+
+_ONE_LABEL = (
+    'An image has {}, and methods that treat classes differently need one class for '
+    "each: use data of one label per image, or optim_wrapper.type='OptimWrapper' "
+    "or 'SAMOptimWrapper'."
+)
 
 
 def loss_scalar(value: Union[Tensor, List[Tensor]]) -> Tensor:
