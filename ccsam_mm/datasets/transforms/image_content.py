@@ -13,6 +13,7 @@ END_MARKERS = {
     b'\xff\xd8\xff': b'\xff\xd9',
     b'\x89PNG\r\n\x1a\n': b'IEND\xaeB`\x82',
 }
+ZEROS = bytes(64)
 # That of Pillow for an error: a photo of 108 megapixels passes.
 MAX_PIXELS = 2 * 89_478_485
 
@@ -46,16 +47,15 @@ def check_header(content: bytes, max_pixels: Optional[int]) -> str:
 
 
 def check_end(content: bytes) -> None:
-    """Refuse a JPEG or PNG file that has no end.
+    """Refuse a JPEG or PNG file that has no end, or zeros in place of one.
 
     Args:
         content (bytes): The file.
     """
+    if content.startswith(b'\xff\xd8\xff'):
+        _check_scan(content)
     for begin, end in END_MARKERS.items():
         if content.startswith(begin) and not content.endswith(end):
-            if end == b'\xff\xd9' and _is_endless_jpeg(content):
-                # Zeros in place of the rest are read as an even grey.
-                raise ValueError('the image is truncated: it has no end marker')
             # Bytes behind the marker are harmless; Pillow knows.
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
@@ -78,13 +78,36 @@ def decode_16_bits(content: bytes, color_type: str) -> np.ndarray:
     return grey if 'grayscale' in color_type else np.repeat(grey[..., None], 3, 2)
 
 
-def _is_endless_jpeg(content: bytes) -> bool:
-    """Whether no end marker follows the first scan; data have none, thumbnails do."""
-    position = 2
+def _check_scan(content: bytes) -> None:
+    """Refuse a JPEG without an end marker, or with zeros that are no content."""
+    tables, baseline, position = {}, False, 2
     while content[position : position + 1] == b'\xff':
-        marker = content[position + 1 : position + 2]
-        if marker == b'\xda':
-            return content.find(b'\xff\xd9', position) < 0
+        marker = content[position + 1]
         length = int.from_bytes(content[position + 2 : position + 4], 'big')
-        position += 1 if marker == b'\xff' else 2 + max(length, 2)
-    return False
+        segment = content[position + 4 : position + 2 + length]
+        if marker == 0xDA:
+            break
+        if marker == 0xC4:
+            tables.update(_first_symbols(segment))
+        baseline = baseline or marker in (0xC0, 0xC1)
+        position += 1 if marker == 0xFF else 2 + max(length, 2)
+    else:
+        return
+    # Data have no end marker, but thumbnails before them do.
+    end = content.find(b'\xff\xd9', position)
+    if end < 0:
+        raise ValueError('the image is truncated: it has no end marker')
+    # The first component's table of AC coefficients. Where its zeros do not mean the
+    # end of a block, as they do not in the usual tables, no image has so many of them.
+    table = 0x10 | (segment[2] & 15) if len(segment) > 2 else None
+    if baseline and tables.get(table, 0) and content.find(ZEROS, position, end) >= 0:
+        raise ValueError('the image is truncated: zeros take the place of its data')
+
+
+def _first_symbols(segment: bytes) -> dict:
+    """What zeros mean in each Huffman table of a segment, by the table's number."""
+    found, position = {}, 0
+    while position + 17 < len(segment):
+        found[segment[position]] = segment[position + 17]
+        position += 17 + sum(segment[position + 1 : position + 17])
+    return found

@@ -25,10 +25,10 @@ class LoadImageOrSkip(LoadImageFromFile):
     for tests. A file that does not exist or can not be fetched always stops: that is
     an error of the list or of the storage.
 
-    A JPEG file without an end marker is unreadable, also where zeros fill it up, and
-    a PNG file without one is verified with Pillow, because OpenCV 4 makes an image of
-    a truncated file. Damage in the middle of a JPEG, before its end marker, can not
-    be told from content.
+    A JPEG file is unreadable without an end marker, or where zeros take the place of
+    its data, and a PNG file without an end marker is verified with Pillow, because
+    OpenCV 4 makes an image of a truncated file. Other damage in the middle of a JPEG
+    can not be told from content, nor can zeros in a progressive one.
 
     Images of more than ``max_pixels`` are unreadable, before any memory is taken for
     them. So are those of 32 bits or floats per pixel, which have no range of their

@@ -320,6 +320,41 @@ def test_a_jpeg_whose_rest_is_filled_is_skipped(load, seed, kind, fill):
     assert load(content)['img'].shape == (200, 250, 3)
 
 
+def smooth(size=500, points=2, **kwargs):
+    """An image whose missing data a decoder makes up in silence."""
+    small = np.random.default_rng(0).integers(0, 256, (points, points, 3), np.uint8)
+    file = io.BytesIO()
+    image = Image.fromarray(cv2.resize(small, (size, size)))
+    image.save(file, 'JPEG', **kwargs)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('marker', [b'', b'\xff\xd9'])
+@pytest.mark.parametrize('quality', [30, 75, 100])
+@pytest.mark.parametrize('points', [2, 5, 20, 100])
+def test_zeros_in_place_of_data_are_noticed(load, marker, quality, points):
+    content = smooth(quality=quality, points=points)
+    half = len(content) // 2
+    assert load(content) is not None
+    assert load(content[:half] + bytes(half) + marker) is None
+    assert load(content[:half] + bytes(512) + content[half + 512 :]) is None
+
+
+@pytest.mark.parametrize('color', [(0, 0, 0), (255, 255, 255), (9, 99, 200)])
+@pytest.mark.parametrize('kwargs', [{}, dict(optimize=True), dict(progressive=True)])
+def test_even_images_are_no_damage(load, color, kwargs):
+    """With optimized tables, their data are long runs of zeros."""
+    file = io.BytesIO()
+    image = Image.new('RGB', (1500, 1500), color)
+    image.paste((9, 8, 7), (0, 0, 700, 700))
+    image.save(file, 'JPEG', **kwargs)
+    content = file.getvalue()
+    assert load(content) is not None and load(content + bytes(999)) is not None
+    gray = io.BytesIO()
+    image.convert('L').save(gray, 'JPEG', **kwargs)
+    assert load(gray.getvalue()) is not None
+
+
 def png_header(width, height, depth=8, color=2):
     """A PNG file that says how large it is, and has next to no data."""
 
