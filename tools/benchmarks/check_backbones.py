@@ -19,7 +19,7 @@ from collections import Counter
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 sys.path[:0] = [ROOT, osp.join(ROOT, 'tests')]
 
-import backbones
+import backbones  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

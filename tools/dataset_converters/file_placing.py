@@ -119,7 +119,7 @@ def _fill(target: str, items: Iterable[Item]) -> int:
             raise _no_space(target, size)
         try:
             os.makedirs(osp.dirname(path) or '.', exist_ok=True)
-            file = open(path, 'wb')
+            file = open(path, 'wb')  # noqa: SIM115  (closed below)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ValueError(
                 f"'{name}' is to be a file of '{target}' and a folder, too: get its "
