@@ -92,7 +92,8 @@ def brute_force_gradients(
     for label in present:
         network = copy.deepcopy(model)
         parts = [p for n, p in network.named_parameters() if n.startswith(prefix)]
-        grads = torch.autograd.grad(class_loss(network, label), parts)
+        loss = class_loss(network, label)
+        grads = torch.autograd.grad(loss, parts, materialize_grads=True)
         weight_norm = math.sqrt(sum(float((p.detach() ** 2).sum()) for p in parts))
         grad_norm = math.sqrt(sum(float((g**2).sum()) for g in grads))
         k = sum(p.numel() for p in parts)

@@ -22,6 +22,19 @@ import ccsam_mm  # noqa: F401
 from ccsam_mm.models.classifiers import DecoupledClassifier
 from ccsam_mm.models.heads import AdversarialFeatureHead, AdversarialFeatureMixin
 
+
+class OwnHead(ClsHead):
+    """A head of somebody else, whose ``pre_logits`` are not the last features."""
+
+    def __init__(self, num_classes, in_channels, **kwargs):
+        super().__init__(**kwargs)
+        self.first = nn.Linear(in_channels, 6)
+        self.last = nn.Linear(6, num_classes)
+
+    def forward(self, feats):
+        return self.last(self.first(self.pre_logits(feats)).tanh())
+
+
 # Head, its arguments, how stage 2 names it, and its last layer.
 HEADS = dict(
     mobilenet_v3=(
@@ -56,21 +69,8 @@ HEADS = dict(
         dict(base_head='LeViTClsHead'),
         'head.linear',
     ),
-    own=(dict(type='OwnHead'), dict(base_head='OwnHead'), 'last'),
+    own=(dict(type=OwnHead), dict(base_head=OwnHead), 'last'),
 )
-
-
-@MODELS.register_module(name='OwnHead', force=True)
-class OwnHead(ClsHead):
-    """A head of somebody else, whose ``pre_logits`` are not the last features."""
-
-    def __init__(self, num_classes, in_channels, **kwargs):
-        super().__init__(**kwargs)
-        self.first = nn.Linear(in_channels, 6)
-        self.last = nn.Linear(6, num_classes)
-
-    def forward(self, feats):
-        return self.last(self.first(self.pre_logits(feats)).tanh())
 
 
 @pytest.fixture(autouse=True)
@@ -248,7 +248,6 @@ def test_copies_and_pickles(name):
         assert again.last_linear is not head.last_linear
 
 
-@MODELS.register_module(name='ScaledHead', force=True)
 class ScaledHead(LinearClsHead):
     """Changes the scores in place, so that the tensor is still the layer's."""
 
@@ -256,13 +255,11 @@ class ScaledHead(LinearClsHead):
         return super().forward(feats).div_(0.2)
 
 
-@MODELS.register_module(name='OwnLossHead', force=True)
 class OwnLossHead(LinearClsHead):
     def loss(self, feats, data_samples, **kwargs):
         return {}
 
 
-@MODELS.register_module(name='NoLinearHead', force=True)
 class NoLinearHead(LinearClsHead):
     """A convolution gives the scores."""
 
@@ -286,7 +283,7 @@ TWO = (torch.randn(5, 4), torch.randn(5, 4))
         ({}, TWO, 'gets a tuple of 2: set model.head.base_head'),
         ({}, torch.randn(5, 4, 2, 2), r'\(5, 4, 2, 2\): set model.neck.*GlobalAverage'),
         (dict(base_head='EfficientFormerClsHead'), None, 'averages several layers'),
-        (dict(base_head='ScaledHead'), None, 'or scales them'),
+        (dict(base_head=ScaledHead), None, 'or scales them'),
     ],
 )
 def test_other_heads_are_refused_in_the_first_step(cfg, feats, message):
@@ -311,9 +308,9 @@ def test_other_heads_are_refused_in_the_first_step(cfg, feats, message):
             'ConformerHead has a loss of its',
         ),
         (dict(base_head='ArcFaceClsHead'), ValueError, 'ArcFaceClsHead has a loss of'),
-        (dict(base_head='OwnLossHead'), ValueError, 'OwnLossHead has a loss of its'),
+        (dict(base_head=OwnLossHead), ValueError, 'OwnLossHead has a loss of its'),
         (dict(base_head='ClsHead'), ValueError, 'set it to the class of stage'),
-        (dict(base_head='NoLinearHead'), ValueError, 'no linear layer with model.head'),
+        (dict(base_head=NoLinearHead), ValueError, 'no linear layer with model.head'),
     ],
 )
 def test_other_heads_are_refused_when_they_are_built(cfg, error, message):
