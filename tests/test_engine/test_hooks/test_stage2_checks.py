@@ -1,6 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """What stage 2 inherits: averages that can not follow, samplers that do not balance."""
 
+from itertools import count
+
 import pytest
 
 from ccsam_mm.engine.hooks.stage2_checks import _share_of_start
@@ -13,12 +15,14 @@ def stage2(make_runner, tmp_path, monkeypatch):
     """Trains stage 2 after a stage 1; returns the runner and its log."""
     monkeypatch.chdir(tmp_path)
     make_runner('out/a_stage1').train()
+    # Two logs of one second would be one file.
+    folders = (f'out/{number}/a_stage2' for number in count())
 
     def train(*hooks, **changes):
         changes.setdefault('optim_wrapper', dict(optimizer=dict(lr=0.1)))
-        hooks = [dict(type='LoadStage1Hook'), *hooks]
+        hooks = [dict(type='LoadStage1Hook', stage1='out/a_stage1'), *hooks]
         runner = make_runner(
-            'out/a_stage2',
+            next(folders),
             filename='configs/a_stage2.py',
             custom_hooks=hooks,
             **changes,
