@@ -41,7 +41,9 @@ def why_unreadable(filename: str, error: Exception) -> Tuple[str, str]:
             f'{filename} is no model that its scheme knows: correct the name, or name '
             'a file.'
         )
-    found = re.search(r'GLOBAL (\S+)', str(error))
+    # A loader that has tried again reports its second attempt.
+    attempts = f'{error} {error.__context__}'
+    found = re.search(r'GLOBAL (\S+)', attempts)
     if found or (isinstance(error, pickle.UnpicklingError) and _is_refusal(error)):
         return 'refused', (
             f'{filename} is refused: it holds more than weights and logs '
