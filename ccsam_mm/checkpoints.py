@@ -1,8 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds what a training has left in its work directory."""
+"""Finds what a training has left in its work directory, and what it has recorded."""
 
 import os.path as osp
-from typing import Optional
+from typing import Any, Optional
 
 from mmengine.runner import find_latest_checkpoint
 
@@ -24,3 +24,29 @@ def last_checkpoint(work_dir: str) -> Optional[str]:
         return None
     moved = osp.join(work_dir, osp.basename(recorded))
     return next(filter(osp.isfile, (moved, recorded)), None)
+
+
+def saved_dataset_meta(checkpoint: dict) -> dict:
+    """Find what a checkpoint says of its training data, whoever has written it.
+
+    Args:
+        checkpoint (dict): A loaded checkpoint.
+
+    Returns:
+        dict: ``classes`` and ``class_counts`` where they are lists, and the rest of
+        ``dataset_meta`` as it is.
+    """
+    meta = as_dict(checkpoint.get('meta'))
+    found = dict(as_dict(meta.get('dataset_meta')))
+    found.setdefault('classes', meta.get('CLASSES'))
+    for key in ('classes', 'class_counts'):
+        if isinstance(found.get(key), (list, tuple)):
+            found[key] = list(found[key])
+        else:
+            found.pop(key, None)
+    return found
+
+
+def as_dict(value: Any) -> dict:
+    """Take what should be a dict for an empty one where it is something else."""
+    return value if isinstance(value, dict) else {}

@@ -5,9 +5,11 @@ import os.path as osp
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from mmengine.config import Config
-from mmengine.registry import OPTIMIZERS
+from mmengine.device import get_device
+from mmengine.optim import AmpOptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
 
-from .config_types import is_count
+from .config_types import class_of, is_count
 from .names import did_you_mean
 
 
@@ -94,6 +96,7 @@ def check_config(cfg: Config) -> None:
         if value is not _MISSING and not valid(value):
             raise ConfigError(f'{key} is {value!r}: set it to {wanted}.')
     _check_optimizer(cfg)
+    _check_precision(cfg)
     _check_sampler(cfg)
     _check_load_from(cfg)
 
@@ -122,6 +125,19 @@ def _check_optimizer(cfg: Config) -> None:
         raise ConfigError(
             f"optim_wrapper.optimizer.type='{name}' is no registered optimizer"
             f'{did_you_mean(name, OPTIMIZERS.module_dict)}.'
+        )
+
+
+def _check_precision(cfg: Config) -> None:
+    """Refuse mixed precision where MMEngine has none."""
+    wrapper = cfg.get('optim_wrapper')
+    if not isinstance(wrapper, dict) or get_device() not in ('cpu', 'mps'):
+        return
+    kind = class_of(wrapper, OPTIM_WRAPPERS)
+    if isinstance(kind, type) and issubclass(kind, AmpOptimWrapper):
+        raise ConfigError(
+            f"optim_wrapper.type='{kind.__name__}' needs a GPU, and here is none: "
+            "leave out --amp, or take the optimizer wrapper without 'Amp'."
         )
 
 

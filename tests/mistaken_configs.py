@@ -323,6 +323,11 @@ DATA = {
         'train_dataloader.num_workers=-1',
         ('train_dataloader.num_workers', '-1', '>= 0'),
     ),
+    'mixed precision without a GPU': (
+        'args',
+        ['--amp'],
+        ('AmpCCSAMOptimWrapper', 'GPU', '--amp'),
+    ),
     'no sampler': (
         'stage1',
         'train_dataloader.sampler=None',

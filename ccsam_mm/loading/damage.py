@@ -5,7 +5,8 @@ import os.path as osp
 import pickle
 import re
 import zipfile
-from typing import Tuple
+from collections.abc import Iterator
+from typing import Optional, Tuple
 from urllib.error import URLError
 
 import torch
@@ -41,9 +42,7 @@ def why_unreadable(filename: str, error: Exception) -> Tuple[str, str]:
             f'{filename} is no model that its scheme knows: correct the name, or name '
             'a file.'
         )
-    # A loader that has tried again reports its second attempt.
-    attempts = f'{error} {error.__context__}'
-    found = re.search(r'GLOBAL (\S+)', attempts)
+    found = re.search(r'GLOBAL (\S+)', ' '.join(_attempts(error)))
     if found or (isinstance(error, pickle.UnpicklingError) and _is_refusal(error)):
         return 'refused', (
             f'{filename} is refused: it holds more than weights and logs '
@@ -88,6 +87,13 @@ def _is_whole(file: zipfile.ZipFile, record: zipfile.ZipInfo) -> bool:
     except zipfile.BadZipFile:
         return False
     return True
+
+
+def _attempts(error: Optional[BaseException]) -> Iterator[str]:
+    """A loader that has tried again reports its last attempt alone."""
+    while error is not None:
+        yield str(error)
+        error = error.__context__
 
 
 def _is_refusal(error: pickle.UnpicklingError) -> bool:

@@ -9,6 +9,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
+from ccsam_mm.checkpoints import saved_dataset_meta
 from ccsam_mm.config_types import class_of
 from ccsam_mm.datasets.class_names import (
     NamedClasses,
@@ -54,8 +55,7 @@ def compare_checkpoint(runner: Runner, checkpoint: dict, refuse: bool) -> None:
         refuse (bool): Whether a difference is an error, or else a warning. Fine-tuning
             from other classes is never one.
     """
-    meta = checkpoint.get('meta') or {}
-    names = (meta.get('dataset_meta') or {}).get('classes') or meta.get('CLASSES')
+    names = saved_dataset_meta(checkpoint).get('classes')
     names = None if names is None else [str(name) for name in names]
     saved = NamedClasses(f'The checkpoint {runner._load_from or ""}'.strip(), names)
     data = _data_of(runner)

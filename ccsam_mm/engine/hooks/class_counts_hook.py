@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ccsam_mm.checkpoints import saved_dataset_meta
 from ccsam_mm.datasets import count_classes
 from ccsam_mm.datasets.class_counts import class_names, known_class_counts
 from ccsam_mm.evaluation.metrics.metric_names import check_metric_names
@@ -108,10 +109,10 @@ class ClassCountsHook(Hook):
             checkpoint (dict): The loaded checkpoint.
         """
         compare_checkpoint(runner, checkpoint, self.check_names)
-        recorded = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+        counts = saved_dataset_meta(checkpoint).get('class_counts')
         known = runner.message_hub.get_info('dataset_meta') or {}
-        if recorded.get('class_counts') is not None and 'class_counts' not in known:
-            _tell_class_counts(runner, recorded['class_counts'])
+        if counts is not None and 'class_counts' not in known:
+            _tell_class_counts(runner, counts)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put names and counts into the checkpoint of whatever data set.

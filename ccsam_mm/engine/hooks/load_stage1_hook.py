@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.registry import HOOKS
 
-from ccsam_mm.checkpoints import last_checkpoint
+from ccsam_mm.checkpoints import as_dict, last_checkpoint
 from ccsam_mm.loading.resume import read_or_reason, saved_checkpoints
 
 from .stage2_checks import check_average, check_balance
@@ -88,8 +88,8 @@ class LoadStage1Hook(Hook):
         """
         if self._found in (None, self.stage1):
             return
-        meta = checkpoint.get('meta') or {}
-        info = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
+        meta = as_dict(checkpoint.get('meta'))
+        info = as_dict(as_dict(checkpoint.get('message_hub')).get('runtime_info'))
         # Iteration-based loops are one epoch.
         unit = 'iter' if info.get('max_epochs') == 1 else 'epoch'
         done, planned = meta.get(unit), info.get(f'max_{unit}s')

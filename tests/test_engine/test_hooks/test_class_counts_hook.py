@@ -105,6 +105,17 @@ def test_raw_weights_have_no_counts(make_runner, tmp_path):
     assert known_counts(tester) is None
 
 
+@pytest.mark.parametrize('meta', ['text', dict(dataset_meta=['a', 'b', 'c'])])
+def test_weights_with_notes_of_another_kind_load(make_runner, tmp_path, meta):
+    make_runner(custom_hooks=HOOK).train()
+    path = str(tmp_path / 'noted.pth')
+    weights = torch.load(tmp_path / 'run/epoch_2.pth')['state_dict']
+    torch.save(dict(state_dict=weights, meta=meta, message_hub=meta), path)
+    runner = make_runner(custom_hooks=HOOK, load_from=path)
+    runner.train()
+    assert runner.epoch == 2 and known_counts(runner) == [6, 4, 2]
+
+
 @pytest.mark.parametrize('meta', [None, dict(class_counts=[6, 4, 2])])
 def test_head_of_other_classes_is_refused_before_training(make_runner, meta):
     head = dict(type='LinearClsHead', num_classes=4, in_channels=2)
