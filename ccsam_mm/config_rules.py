@@ -137,7 +137,7 @@ def _check_precision(cfg: Config) -> None:
     if isinstance(kind, type) and issubclass(kind, AmpOptimWrapper):
         raise ConfigError(
             f"optim_wrapper.type='{kind.__name__}' needs a GPU, and here is none: "
-            "leave out --amp, or take the optimizer wrapper without 'Amp'."
+            "take the optimizer wrapper without 'Amp'."
         )
 
 

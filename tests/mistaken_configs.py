@@ -324,9 +324,9 @@ DATA = {
         ('train_dataloader.num_workers', '-1', '>= 0'),
     ),
     'mixed precision without a GPU': (
-        'args',
-        ['--amp'],
-        ('AmpCCSAMOptimWrapper', 'GPU', '--amp'),
+        'stage1',
+        'optim_wrapper.type=AmpCCSAMOptimWrapper',
+        ('AmpCCSAMOptimWrapper', 'GPU'),
     ),
     'no sampler': (
         'stage1',
