@@ -22,9 +22,9 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
-from ccsam_mm.config_errors import named_keys
 from ccsam_mm.datasets.pipelines import parts_with_pipeline
-from ccsam_mm.results_file import DumpWholeResults, check_writable, dump_whole
+from ccsam_mm.utils.config_errors import named_keys
+from ccsam_mm.utils.results_file import DumpWholeResults, check_writable, dump_whole
 
 METRICS_SUFFIXES = ('.json', '.yml', '.yaml', '.pkl', '.pickle')
 PREDICTIONS_SUFFIXES = ('.pkl', '.pickle')

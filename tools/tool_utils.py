@@ -21,12 +21,13 @@ from mmpretrain.datasets import CustomDataset  # noqa: E402
 from mmpretrain.registry import DATASETS  # noqa: E402
 
 import ccsam_mm  # noqa: E402, F401  (registers everything, also for plain configs)
-from ccsam_mm import compat  # noqa: E402
-from ccsam_mm.config_rules import ConfigError  # noqa: E402
-from ccsam_mm.config_types import class_of  # noqa: E402
 from ccsam_mm.engine.hooks import CheckLoadedHook  # noqa: E402
-from ccsam_mm.launched import end_with_parent  # noqa: E402
-from ccsam_mm.names import did_you_mean, nearest_name  # noqa: E402
+from ccsam_mm.utils.config_rules import ConfigError  # noqa: E402
+from ccsam_mm.utils.config_types import class_of  # noqa: E402
+from ccsam_mm.utils.cpu_process_groups import prepare_cpu_distributed  # noqa: E402
+from ccsam_mm.utils.launcher_watch import end_with_parent  # noqa: E402
+from ccsam_mm.utils.names import did_you_mean, nearest_name  # noqa: E402
+from ccsam_mm.utils.upstream_errors import explain  # noqa: E402
 
 
 class OptionsAction(DictAction):
@@ -78,7 +79,7 @@ def load_config(path: str) -> Config:
             f"{path} can not be read: '{missing}' does not exist."
         ) from error
     except Exception as error:
-        advice = compat.explain(error) or _describe(error)
+        advice = explain(error) or _describe(error)
         raise RuntimeError(f'{path} can not be read: {advice}') from error
 
 
@@ -207,7 +208,7 @@ def build_runner(cfg: Config) -> Runner:
     """Build the configured runner, also in a group of CPU processes."""
     if cfg.get('launcher', 'none') != 'none':
         end_with_parent()
-    compat.prepare_cpu_distributed(cfg)
+    prepare_cpu_distributed(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, CheckLoadedHook) for hook in runner.hooks):
         runner.register_hook(CheckLoadedHook())

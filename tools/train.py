@@ -20,13 +20,13 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
-from ccsam_mm import compat
-from ccsam_mm.checkpoints import last_checkpoint
-from ccsam_mm.config_errors import named_keys
-from ccsam_mm.config_rules import check_config
-from ccsam_mm.launched import is_first_process
-from ccsam_mm.loading.resume import choose_resumed
-from ccsam_mm.work_dir_lock import work_dir_lock
+from ccsam_mm.utils.checkpoints import last_checkpoint
+from ccsam_mm.utils.config_errors import named_keys
+from ccsam_mm.utils.config_rules import check_config
+from ccsam_mm.utils.launcher_watch import is_first_process
+from ccsam_mm.utils.loading.resume import choose_resumed
+from ccsam_mm.utils.mixed_precision import amp_twin
+from ccsam_mm.utils.work_dir_lock import work_dir_lock
 
 
 def parse_args():
@@ -77,7 +77,7 @@ def merge_args(cfg, args):
         cfg.val_evaluator = None
     if args.amp:
         wrapper = cfg.optim_wrapper
-        wrapper.type = compat.amp_twin(wrapper.get('type', 'OptimWrapper'))
+        wrapper.type = amp_twin(wrapper.get('type', 'OptimWrapper'))
         wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:
         cfg.resume = True

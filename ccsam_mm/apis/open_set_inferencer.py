@@ -33,7 +33,7 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
     model_key,
 )
 from ccsam_mm.evaluation.open_set.threshold_file import warn_of_stale_thresholds
-from ccsam_mm.loading.filled import load_filled
+from ccsam_mm.utils.loading.filled import load_filled
 
 _DEVICE_OPTIONS = ('device_map', 'offload_folder')
 

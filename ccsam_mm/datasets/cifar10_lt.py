@@ -8,7 +8,7 @@ from mmpretrain.datasets import CIFAR10
 from mmpretrain.datasets.utils import check_md5
 from mmpretrain.registry import DATASETS
 
-from ccsam_mm.loading.unpickle_arrays import unpickle_arrays
+from ccsam_mm.utils.loading.unpickle_arrays import unpickle_arrays
 
 from .class_counts import count_labels
 from .imbalance import long_tailed_counts, select_long_tailed

@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from ccsam_mm.config_types import is_count
+from ccsam_mm.utils.config_types import is_count
 
 from .class_counts import describe_class
 

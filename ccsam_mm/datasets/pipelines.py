@@ -9,7 +9,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmpretrain.registry import DATASETS, TRANSFORMS
 
-from ccsam_mm.config_types import class_of
+from ccsam_mm.utils.config_types import class_of
 
 
 def parts_with_pipeline(dataset: dict) -> Iterator[dict]:

@@ -12,7 +12,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.utils import package_utils
 
-from ccsam_mm import compat
+from ccsam_mm.utils import mixed_precision
 
 DIGITS = Path(__file__).parents[2] / 'configs/ccsam/digits_lt_r20_stage1.py'
 
@@ -33,7 +33,7 @@ def merged(load_tool, monkeypatch):
 
 @pytest.fixture
 def accelerator(monkeypatch):
-    monkeypatch.setattr(compat, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(mixed_precision, 'get_device', lambda: 'cuda')
 
 
 def options(parser_of):

@@ -29,7 +29,6 @@ from tool_utils import (
     merge_dataloader_args,
 )
 
-from ccsam_mm.config_errors import named_keys
 from ccsam_mm.datasets.class_counts import class_names
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import open_set_score_key
@@ -39,6 +38,7 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
     file_hash,
 )
 from ccsam_mm.evaluation.open_set.threshold_choice import CRITERIA, write_thresholds
+from ccsam_mm.utils.config_errors import named_keys
 
 # What a data set's images do not depend on.
 NO_IMAGES = ('pipeline', 'test_mode', 'lazy_init')

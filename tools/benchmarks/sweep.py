@@ -61,7 +61,7 @@ import mmpretrain  # noqa: E402
 import torch  # noqa: E402
 
 import ccsam_mm  # noqa: E402
-from ccsam_mm.analysis import (  # noqa: E402
+from ccsam_mm.experiments import (  # noqa: E402
     SweepResults,
     best_row,
     expand_sweep,
@@ -71,15 +71,15 @@ from ccsam_mm.analysis import (  # noqa: E402
     run_tasks,
     sweep_table,
 )
-from ccsam_mm.analysis.sweep_logs import (  # noqa: E402
+from ccsam_mm.experiments.logs import (  # noqa: E402
     measure,
     read_marker,
     step_back,
 )
-from ccsam_mm.analysis.sweep_processes import LocalProcess, RayTask  # noqa: E402
-from ccsam_mm.analysis.sweep_report import mean_and_deviation, values_of  # noqa: E402
-from ccsam_mm.checkpoints import last_checkpoint  # noqa: E402
-from ccsam_mm.files import write_whole  # noqa: E402
+from ccsam_mm.experiments.processes import LocalProcess, RayTask  # noqa: E402
+from ccsam_mm.experiments.report import mean_and_deviation, values_of  # noqa: E402
+from ccsam_mm.utils.checkpoints import last_checkpoint  # noqa: E402
+from ccsam_mm.utils.files import write_whole  # noqa: E402
 
 THREADS = ('OMP', 'MKL', 'OPENBLAS', 'NUMEXPR')
 LAST_LINES = 12

@@ -14,7 +14,7 @@ from ccsam_mm.datasets.image_folders import missing_files
 from ccsam_mm.datasets.quoting import quote
 from ccsam_mm.datasets.regular_files import kind_of_file
 from ccsam_mm.evaluation import shot_groups
-from ccsam_mm.files import write_whole
+from ccsam_mm.utils.files import write_whole
 
 
 def check_splits(benchmark, out: str) -> bool:

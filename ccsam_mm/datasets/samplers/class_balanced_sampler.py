@@ -8,9 +8,8 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmpretrain.registry import DATA_SAMPLERS
 from torch.utils.data import Dataset, Sampler
 
-from ccsam_mm.config_types import is_count
-
-from ..class_counts import get_gt_labels
+from ccsam_mm.datasets.class_counts import get_gt_labels
+from ccsam_mm.utils.config_types import is_count
 
 
 @DATA_SAMPLERS.register_module()

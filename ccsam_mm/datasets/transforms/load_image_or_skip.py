@@ -9,7 +9,8 @@ from mmengine.fileio import get
 from mmengine.logging import print_log
 from mmpretrain.registry import TRANSFORMS
 
-from ..regular_files import kind_of_file
+from ccsam_mm.datasets.regular_files import kind_of_file
+
 from .distinct_files import DistinctFiles
 from .image_content import MAX_PIXELS, check_end, check_header, decode_16_bits
 

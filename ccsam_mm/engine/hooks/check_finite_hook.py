@@ -9,8 +9,8 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
-from ccsam_mm.checkpoints import last_checkpoint
-from ccsam_mm.config_types import is_count
+from ccsam_mm.utils.checkpoints import last_checkpoint
+from ccsam_mm.utils.config_types import is_count
 
 
 @HOOKS.register_module()

@@ -6,8 +6,8 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import nn
 
-from ccsam_mm.loading.filled import check_filled
-from ccsam_mm.loading.load_record import LoadRecord, innermost, names_of
+from ccsam_mm.utils.loading.filled import check_filled
+from ccsam_mm.utils.loading.load_record import LoadRecord, innermost, names_of
 
 
 @HOOKS.register_module()

@@ -9,8 +9,6 @@ from mmengine.runner import BaseLoop, Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
-from ccsam_mm.checkpoints import saved_dataset_meta
-from ccsam_mm.config_types import class_of
 from ccsam_mm.datasets.class_names import (
     NamedClasses,
     check_folders,
@@ -18,6 +16,8 @@ from ccsam_mm.datasets.class_names import (
     named_classes,
     only_one_has_names,
 )
+from ccsam_mm.utils.checkpoints import saved_dataset_meta
+from ccsam_mm.utils.config_types import class_of
 
 from .load_stage1_hook import LoadStage1Hook
 from .utils import is_about_to_train

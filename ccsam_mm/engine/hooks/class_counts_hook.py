@@ -6,10 +6,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from ccsam_mm.checkpoints import saved_dataset_meta
 from ccsam_mm.datasets import count_classes
 from ccsam_mm.datasets.class_counts import class_names, known_class_counts
 from ccsam_mm.evaluation.metrics.metric_names import check_metric_names
+from ccsam_mm.utils.checkpoints import saved_dataset_meta
 
 from .class_checks import (
     check_batch_augments,

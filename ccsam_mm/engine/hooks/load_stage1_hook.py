@@ -6,8 +6,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.registry import HOOKS
 
-from ccsam_mm.checkpoints import as_dict, last_checkpoint
-from ccsam_mm.loading.resume import read_or_reason, saved_checkpoints
+from ccsam_mm.utils.checkpoints import as_dict, last_checkpoint
+from ccsam_mm.utils.loading.resume import read_or_reason, saved_checkpoints
 
 from .stage2_checks import check_average, check_balance
 from .utils import is_about_to_train

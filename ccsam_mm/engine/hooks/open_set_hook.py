@@ -10,7 +10,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from ccsam_mm.analysis import open_set_table
 from ccsam_mm.evaluation import OpenSetMetric
 from ccsam_mm.evaluation.open_set import (
     PredictionWatch,
@@ -23,6 +22,7 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
     THRESHOLDS_SUFFIX,
     beside_checkpoint,
 )
+from ccsam_mm.evaluation.open_set.table import open_set_table
 from ccsam_mm.evaluation.open_set.threshold_file import warn_of_stale_thresholds
 
 from .training_statistics import TrainingSet, training_statistics

@@ -6,11 +6,11 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from ccsam_mm.config_types import is_count
 from ccsam_mm.datasets import training_class_counts
-from ccsam_mm.engine.optim_wrappers.ccsam_mixin import CCSAMMixin
-from ccsam_mm.engine.optim_wrappers.last_perturbation import LastPerturbation
+from ccsam_mm.engine.optim_wrappers.ccsam_optim_wrapper import CCSAMMixin
+from ccsam_mm.engine.passes.last_perturbation import LastPerturbation
 from ccsam_mm.evaluation import shot_groups
+from ccsam_mm.utils.config_types import is_count
 
 
 @HOOKS.register_module()

@@ -1,8 +1,45 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
+"""Focal-SAM (Li et al., ICML 2025)."""
 
-from .focal_sam_mixin import FocalSAMMixin
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import Tensor
+
+from ..passes.options import check_options, is_number
+from .class_weights_sam_mixin import ClassWeightsSAMMixin
+
+
+class FocalSAMMixin(ClassWeightsSAMMixin):
+    """Penalises the sharpness of every class, that of rare ones more.
+
+    See :class:`FocalSAMOptimWrapper` for the arguments.
+    """
+
+    def __init__(
+        self, *args, gamma: float = 3.0, sharpness_weight: float = 0.5, **kwargs
+    ):
+        super().__init__(*args, **kwargs)
+        self.gamma = gamma
+        self.sharpness_weight = sharpness_weight
+        check_options(
+            self,
+            dict(
+                gamma=(is_number(gamma), 'a number >= 0'),
+                sharpness_weight=(is_number(sharpness_weight), 'a number >= 0'),
+            ),
+        )
+
+    def class_weights(self, class_counts: Tensor) -> Tensor:
+        r"""Focal weights :math:`(1 - \pi_c)^\gamma`.
+
+        Args:
+            class_counts (Tensor): Training images per class, ``(K, )``.
+
+        Returns:
+            Tensor: ``(K, )``.
+        """
+        shares = class_counts.double() / class_counts.sum()
+        return (1 - shares) ** self.gamma
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -56,4 +93,14 @@ class FocalSAMOptimWrapper(FocalSAMMixin, OptimWrapper):
         ...     data_samples=[DataSample().set_gt_label(c) for c in (0, 0, 1, 2)])
         >>> sorted(model.train_step(data, optim_wrapper))
         ['clean_objective', 'loss']
+    """
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpFocalSAMOptimWrapper(FocalSAMMixin, AmpOptimWrapper):
+    """:class:`FocalSAMOptimWrapper` under automatic mixed precision.
+
+    Args:
+        **kwargs: Arguments of :class:`FocalSAMOptimWrapper` and of
+            :class:`mmengine.optim.AmpOptimWrapper` (``loss_scale``, ``dtype``).
     """

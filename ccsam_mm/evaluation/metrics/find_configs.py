@@ -5,7 +5,7 @@ from typing import Union
 
 from mmpretrain.registry import METRICS
 
-from ccsam_mm.config_types import class_of
+from ccsam_mm.utils.config_types import class_of
 
 from .open_set_metric import OpenSetMetric
 

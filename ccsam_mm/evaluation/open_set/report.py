@@ -7,7 +7,7 @@ from typing import Union
 
 import numpy as np
 
-from ccsam_mm.files import write_whole
+from ccsam_mm.utils.files import write_whole
 
 from .curve import Array, open_set_curve
 from .plot import plot_open_set

@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 import torch
 from torch import nn
 
-from ccsam_mm.files import whole_file
+from ccsam_mm.utils.files import whole_file
 
 from .class_statistics import ClassStatistics
 

@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ccsam_mm.config_types import is_count
+from ccsam_mm.utils.config_types import is_count
 
 
 @MODELS.register_module()

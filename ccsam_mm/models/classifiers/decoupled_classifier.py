@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from ccsam_mm.loading.load_record import LoadRecord, extra_layers
+from ccsam_mm.utils.loading.load_record import LoadRecord, extra_layers
 
 
 @MODELS.register_module()

@@ -11,7 +11,7 @@ from mmpretrain.models.heads import ClsHead, EfficientFormerClsHead
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from ccsam_mm.config_types import class_of
+from ccsam_mm.utils.config_types import class_of
 
 # A config of stage 2 inherits stage 1's head and replaces its type: what tells heads
 # of MMPretrain by their arguments, the most particular first.

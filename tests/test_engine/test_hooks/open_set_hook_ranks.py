@@ -13,8 +13,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 
-from ccsam_mm.compat import prepare_cpu_distributed
 from ccsam_mm.datasets import DigitsLT
+from ccsam_mm.utils.cpu_process_groups import prepare_cpu_distributed
 
 
 @DATASETS.register_module()

@@ -9,7 +9,7 @@ import torch
 from damaged_checkpoints import DAMAGED, LOADABLE
 
 from ccsam_mm.engine.hooks import CheckLoadedHook
-from ccsam_mm.loading.resume import choose_resumed, saved_checkpoints
+from ccsam_mm.utils.loading.resume import choose_resumed, saved_checkpoints
 
 KEEP = dict(checkpoint=dict(max_keep_ckpts=2))
 HOOK = dict(type='LoadStage1Hook')

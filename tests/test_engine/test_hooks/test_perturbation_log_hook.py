@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ccsam_mm.engine.hooks import PerturbationLogHook
 from ccsam_mm.engine.optim_wrappers import CCSAMOptimWrapper
-from ccsam_mm.engine.optim_wrappers.last_perturbation import LastPerturbation
+from ccsam_mm.engine.passes.last_perturbation import LastPerturbation
 
 COUNTS = [500, 300, 60, 100, 7, 1]
 FLOOR = 1.0

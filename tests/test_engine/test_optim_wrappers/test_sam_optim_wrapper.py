@@ -26,7 +26,7 @@ from sam_brute_force import (
 from torch.utils.checkpoint import checkpoint
 
 import ccsam_mm  # noqa: F401
-from ccsam_mm.engine.optim_wrappers.random_state import RandomState
+from ccsam_mm.engine.passes.random_state import RandomState
 
 
 def build_wrapper(model, **kwargs):
@@ -357,7 +357,7 @@ def test_hooks_are_gone_also_after_an_error():
     assert not hooks()
     with pytest.raises(RuntimeError):
         model.train_step(dict(batch, inputs=batch['inputs'][:, :1]), wrapper)
-    assert not hooks() and not wrapper._looks.looking
+    assert not hooks() and not wrapper._passes.is_running
     model.train_step(batch, wrapper)
 
 

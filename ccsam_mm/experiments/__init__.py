@@ -1,0 +1,23 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Sweeps: trainings planned, run, collected and reported."""
+
+from .plan import SweepTrial, check_sweep, expand_sweep, load_sweep
+from .plots import plot_sweep
+from .report import best_row, sweep_table
+from .results import SweepResults
+from .schedule import remaining_seconds, run_tasks
+from .stage import SweepStage
+
+__all__ = [
+    'SweepResults',
+    'SweepStage',
+    'SweepTrial',
+    'best_row',
+    'check_sweep',
+    'expand_sweep',
+    'load_sweep',
+    'plot_sweep',
+    'remaining_seconds',
+    'run_tasks',
+    'sweep_table',
+]

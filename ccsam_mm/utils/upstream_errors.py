@@ -1,0 +1,24 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Adds what a user can do to errors of the stack below this package.
+
+MMEngine finds ``mmpretrain::`` bases through pkg_resources, gone since setuptools 82.
+https://github.com/pypa/setuptools/issues/5174
+"""
+
+
+def explain(error: Exception) -> str:
+    """What the user can do about an error from the stack below us.
+
+    Args:
+        error (Exception): The error.
+
+    Returns:
+        str: A sentence, empty if there is nothing to add.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name == 'pkg_resources':
+        return (
+            'MMEngine needs pkg_resources for `package::` bases in configs, and '
+            "setuptools 82 dropped it: run `pip install 'setuptools<82'`, or copy the "
+            'base config and name it by a relative path.'
+        )
+    return ''
