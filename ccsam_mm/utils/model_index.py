@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmpretrain.apis import ModelHub
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # Where setup.py puts it into wheels for MIM, and where it lies in a clone.
 FOLDERS = (PACKAGE / '.mim', PACKAGE.parent)
 

@@ -23,7 +23,7 @@ PACKAGE = Path(module.__file__).parent
 PRELUDE = f"""
 import os, runpy, subprocess, sys, time
 lock = runpy.run_path({str(PACKAGE / 'work_dir_lock.py')!r})['work_dir_lock']
-launched = runpy.run_path({str(PACKAGE / 'launched.py')!r})
+launched = runpy.run_path({str(PACKAGE / 'launcher_watch.py')!r})
 def tell(*words):
     os.write(1, (' '.join(map(str, words)) + '\\n').encode())
 """

@@ -211,6 +211,11 @@ class AmpCCSAMOptimWrapper(CCSAMMixin, AmpOptimWrapper):
     Args:
         **kwargs: Arguments of :class:`CCSAMOptimWrapper` and of
             :class:`mmengine.optim.AmpOptimWrapper` (``loss_scale``, ``dtype``).
+
+    Examples:
+        >>> optim_wrapper = dict(
+        ...     type='AmpCCSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.1),
+        ...     dtype='bfloat16', rho_scale=0.03, max_relative_norm=0.1)
     """
 
 

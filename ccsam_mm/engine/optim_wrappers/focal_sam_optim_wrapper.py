@@ -103,4 +103,9 @@ class AmpFocalSAMOptimWrapper(FocalSAMMixin, AmpOptimWrapper):
     Args:
         **kwargs: Arguments of :class:`FocalSAMOptimWrapper` and of
             :class:`mmengine.optim.AmpOptimWrapper` (``loss_scale``, ``dtype``).
+
+    Examples:
+        >>> optim_wrapper = dict(
+        ...     type='AmpFocalSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.1),
+        ...     dtype='bfloat16', gamma=3.0)
     """

@@ -98,4 +98,9 @@ class AmpImbSAMOptimWrapper(ImbSAMMixin, AmpOptimWrapper):
     Args:
         **kwargs: Arguments of :class:`ImbSAMOptimWrapper` and of
             :class:`mmengine.optim.AmpOptimWrapper` (``loss_scale``, ``dtype``).
+
+    Examples:
+        >>> optim_wrapper = dict(
+        ...     type='AmpImbSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.1),
+        ...     dtype='bfloat16', tail_threshold=20)
     """

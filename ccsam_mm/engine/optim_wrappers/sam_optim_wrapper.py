@@ -242,4 +242,9 @@ class AmpSAMOptimWrapper(SAMMixin, AmpOptimWrapper):
     Args:
         **kwargs: Arguments of :class:`SAMOptimWrapper` and of
             :class:`mmengine.optim.AmpOptimWrapper` (``loss_scale``, ``dtype``).
+
+    Examples:
+        >>> optim_wrapper = dict(
+        ...     type='AmpSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.1),
+        ...     dtype='bfloat16', rho=0.05)
     """

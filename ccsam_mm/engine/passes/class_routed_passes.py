@@ -39,9 +39,9 @@ class ClassRoutedPasses:
         part (PerturbedModules): The perturbed part.
         perturb (Callable): ``(views, total_loss, routing) -> (directions, factors,
             sample_weights)``. ``views`` and ``directions`` have one tensor
-            ``(C, *shape)`` per perturbed parameter; ``factors``, ``(C, )``, times directions are the
-            perturbations; ``sample_weights``, ``(B, )`` or None, scale the images'
-            gradients.
+            ``(C, *shape)`` per perturbed parameter; ``factors``, ``(C, )``, times
+            directions are the perturbations; ``sample_weights``, ``(B, )`` or None,
+            scale the images' gradients.
         join_losses (Callable): ``(first, second) -> losses``, dictionaries of losses.
     """
 
