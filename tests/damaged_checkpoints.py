@@ -89,7 +89,7 @@ def missing_record(path):
 
 
 def flipped_bit(path):
-    """In the middle of a weight, where PyTorch does not look at checksums."""
+    """In the middle of a weight, where PyTorch checks no checksum."""
     with zipfile.ZipFile(path) as file:
         weight = next(n for n in file.namelist() if n.endswith('/data/0'))
         raw = file.read(weight)

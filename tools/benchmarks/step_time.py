@@ -100,7 +100,7 @@ def wrapped_step(model, wrapper, batch):
 
 
 def literal_step(scope):
-    """Eq. 8-11 as they stand: for each class, perturb all of its own, look again."""
+    """Eq. 8-11 as they stand: for each class, perturb a copy and run it again."""
     prefixes = (scope,) if isinstance(scope, str) else tuple(scope)
 
     def step(model, wrapper, batch):

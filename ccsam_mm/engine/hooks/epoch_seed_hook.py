@@ -16,7 +16,7 @@ class EpochSeedHook(Hook):
     and the workers' augmentations repeat. With this hook, the random numbers of an
     epoch depend on the seed of the training, the epoch and the rank alone. Workers
     follow if they are started anew in each epoch, by :func:`epoch_worker_init_fn`.
-    Iteration-based loops are one epoch, and can not be continued in this exact way.
+    Iteration-based loops are one epoch, and cannot be continued in this exact way.
 
     Examples:
         >>> default_hooks = dict(epoch_seed=dict(type='EpochSeedHook'))

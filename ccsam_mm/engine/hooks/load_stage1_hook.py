@@ -18,7 +18,7 @@ class LoadStage1Hook(Hook):
     """Let stage 2 of decoupled training find and load stage 1 by itself.
 
     A training starts from the last checkpoint of stage 1, unless ``load_from`` is
-    set or there is something to resume. Stage 1 is looked for beside the work
+    set or there is something to resume. Stage 1 is searched for beside the work
     directory of stage 2, then in ``work_dirs``. Validation and test are left alone.
 
     Args:
@@ -26,7 +26,7 @@ class LoadStage1Hook(Hook):
             of the running config (with ``.py``), or a work directory or a checkpoint of
             stage 1. If None, the name of the running config with ``_stage2`` replaced
             by ``_stage1``. Defaults to None.
-        work_dir (str, optional): The only folder to look for the work directory of
+        work_dir (str, optional): The only folder to search for the work directory of
             stage 1. Defaults to None.
 
     Examples:
@@ -111,7 +111,7 @@ class LoadStage1Hook(Hook):
             reason = read_or_reason(self.stage1)[1]
             if reason:
                 raise FileNotFoundError(
-                    f'Stage 2 can not start: {reason} Set default_hooks.load_stage1.'
+                    f'Stage 2 cannot start: {reason} Set default_hooks.load_stage1.'
                     'stage1 to a checkpoint of stage 1, or to its work directory.'
                 )
             return self.stage1
@@ -143,7 +143,7 @@ class LoadStage1Hook(Hook):
             command = self._command(runner, place)
             remedy = f'run `{command}` again' if command else 'train stage 1 again'
             raise RuntimeError(
-                f'Stage 2 can not start: {reasons[0]} To make it again, delete the '
+                f'Stage 2 cannot start: {reasons[0]} To make it again, delete the '
                 f'checkpoints in {place} and {remedy}.'
             )
         return None
@@ -168,7 +168,7 @@ class LoadStage1Hook(Hook):
         own = osp.basename(runner.cfg.filename or runner.work_dir)
         if '_stage2' not in own:
             raise ValueError(
-                f"LoadStage1Hook can not tell stage 1's name from '{own}', which lacks "
+                f"LoadStage1Hook cannot tell stage 1's name from '{own}', which lacks "
                 "'_stage2': set default_hooks.load_stage1.stage1 to the "
                 'name of the stage-1 config, or to its checkpoint.'
             )

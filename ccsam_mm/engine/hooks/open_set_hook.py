@@ -40,9 +40,9 @@ class OpenSetHook(Hook):
     one linear layer.
 
     Scores with prototypes and 'openmax' need statistics of the training images, which
-    the model looks at (once; twice for 'openmax'), with the pipeline of the test. They
+    the model sees (once; twice for 'openmax'), with the pipeline of the test. They
     are kept as ``<checkpoint>.open_set.pth`` beside the checkpoint, or in the work
-    directory where that can not be written to, and used again as long as weights, data
+    directory where that cannot be written to, and used again as long as weights, data
     set, labels and pipeline are the same. Validation during training has other weights
     each time, and keeps nothing.
 
@@ -215,7 +215,7 @@ def _unwrap(model: nn.Module) -> nn.Module:
     if isinstance(model, DistributedDataParallel):
         return model.module
     raise NotImplementedError(
-        f'OpenSetHook can not look into {type(model).__name__}: test in '
+        f'OpenSetHook cannot read the features of {type(model).__name__}: test in '
         'MMDistributedDataParallel (remove `model_wrapper_cfg` or `strategy` from the '
         'config).'
     )

@@ -17,7 +17,7 @@ from ccsam_mm.utils.config_types import is_count
 class PerturbationLogHook(Hook):
     r"""Log how far ``CCSAMOptimWrapper`` perturbs the classes of a batch.
 
-    Where MMEngine logs, this hook looks at the last perturbation and adds scalars,
+    Where MMEngine logs, this hook reads the last perturbation and adds scalars,
     which go to the log line and to every visualizer. Means are over the classes of this
     rank's batch, each counted once:
 
@@ -37,7 +37,7 @@ class PerturbationLogHook(Hook):
     optimizer wrappers are left alone, and between two logs this hook costs nothing.
 
     Args:
-        interval (int, optional): Look every so many iterations of an epoch, and at its
+        interval (int, optional): Read it every so many iterations of an epoch, and at its
             last one. Defaults to None, the interval of MMEngine's ``LoggerHook``.
 
     Examples:
@@ -126,7 +126,7 @@ def _summary(
     """Scalars by name.
 
     No name holds 'loss' or 'grad_norm', of which MMEngine shows a moving average: that
-    of ten looks would reach back over many iterations.
+    of ten readings would reach back over many iterations.
     """
     classes, once = np.unique(last.classes.cpu().numpy(), return_index=True)
     norms = last.grad_norms.cpu().double().numpy()[once]

@@ -17,7 +17,7 @@ _TOO_MUCH, _MUCH = 0.5, 0.05
 
 
 def check_average(runner: Runner) -> None:
-    """Refuse an average of weights that can not follow the training.
+    """Refuse an average of weights that cannot follow the training.
 
     ``EMAHook`` validates and saves the average. With a small momentum and few
     iterations, that is still what the training started from.

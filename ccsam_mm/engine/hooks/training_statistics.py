@@ -181,7 +181,7 @@ def _compare_data(
     except OSError as error:
         # Testing needs no training images where somebody has brought the file.
         runner.logger.warning(
-            f'{what} are used unchecked, since the training data set can not be '
+            f'{what} are used unchecked, since the training data set cannot be '
             f'loaded ({error}): set its `data_root` to have them checked.'
         )
         return ''

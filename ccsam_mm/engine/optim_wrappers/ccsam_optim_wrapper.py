@@ -141,8 +141,8 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
 
     Models, loops, runners, gradient clipping and accumulation, and DDP stay as they
     are. If the perturbed parameters are those of one linear layer in the head, a step
-    costs what it costs with SGD (closed form); any other part of the network is looked
-    at twice, routed by class. ``docs/ccsam.md`` derives both.
+    costs what it costs with SGD (closed form); any other parameters take a second
+    forward, routed by class. ``docs/ccsam.md`` derives both.
 
     Args:
         optimizer (Optimizer): Optimizer used to update model parameters.

@@ -60,40 +60,40 @@ class ClassWeightsSAMMixin(SAMMixin):
 
     @contextmanager
     def optim_context(self, model: nn.Module):
-        """Look twice at the batch of every training forward within the context.
+        """Add a perturbed pass to every training forward within the context.
 
         Args:
             model (nn.Module): The training model, maybe inside
                 :class:`mmengine.model.MMDistributedDataParallel`.
         """
         with super().optim_context(model):
-            looks = self._passes
-            with watch_scores(looks.model.head, self._rows, lambda: looks.is_running):
+            passes = self._passes
+            with watch_scores(passes.model.head, self._rows, lambda: passes.is_running):
                 yield
 
     def _find_passes(self, model: nn.Module) -> ModelPasses:
-        looks = super()._find_passes(model)
-        if not isinstance(getattr(looks.model, 'head', None), nn.Module):
+        passes = super()._find_passes(model)
+        if not isinstance(getattr(passes.model, 'head', None), nn.Module):
             raise TypeError(
                 f'{type(self).__name__} weighs images at the scores that `model.head` '
-                f'returns, and {type(looks.model).__name__} has no head: set '
+                f'returns, and {type(passes.model).__name__} has no head: set '
                 'optim_wrapper.type to SAMOptimWrapper, which takes any model.'
             )
-        refuse_several_labels(looks.model, type(self).__name__)
-        return looks
+        refuse_several_labels(passes.model, type(self).__name__)
+        return passes
 
     def _both_passes(
-        self, first: Dict, total: Tensor, parameters: Dict, looks: ModelPasses
+        self, first: Dict, total: Tensor, parameters: Dict, passes: ModelPasses
     ) -> Dict:
-        """The clean losses' gradient joins that of the second look."""
-        samples = looks.argument('data_samples')
-        labels = class_labels(samples, looks.num_forwards == 1).to(total.device)
+        """The clean losses' gradient joins that of the perturbed pass."""
+        samples = passes.argument('data_samples')
+        labels = class_labels(samples, passes.num_forwards == 1).to(total.device)
         weights = self._weights_of(labels)
         rows = self._take_samples(len(labels))
         self._refuse_unweighted(total, rows, parameters)
         rows.weights = weights
         perturbed = self._ascend(total, parameters, keep_graph=True)
-        second = looks.run_again(perturbed)
+        second = passes.run_again(perturbed)
         rows.weights = 1 - self.sharpness_weight * weights
         self._take_samples(len(labels)).weights = self.sharpness_weight * weights
         losses = dict(first)
@@ -108,7 +108,7 @@ class ClassWeightsSAMMixin(SAMMixin):
     def _refuse_unweighted(
         self, total: Tensor, rows: ScoredSamples, parameters: Dict[str, Tensor]
     ) -> None:
-        """A loss that bypasses the scores would be counted once in each look."""
+        """A loss that bypasses the scores would be counted in both passes."""
         found = parameter_beside(total, [rows.place], parameters.values())
         if found is not None:
             head = self._passes.model.head
@@ -121,7 +121,7 @@ class ClassWeightsSAMMixin(SAMMixin):
             )
 
     def _take_samples(self, batch_size: int) -> ScoredSamples:
-        """The scores of the look that has just ended."""
+        """The scores of the pass that has just ended."""
         if len(self._rows) != 1:
             raise RuntimeError(
                 f'{type(self).__name__} weighs images at the scores that `model.head` '

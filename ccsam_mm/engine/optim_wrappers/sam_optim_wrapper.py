@@ -56,13 +56,13 @@ class SAMMixin(PassGuardMixin):
         self._passes: Optional[ModelPasses] = None
 
     def initialize_count_status(self, model: nn.Module, *args, **kwargs) -> None:
-        """Look at the model now: a wrong config costs no training time."""
+        """Check the model now: a wrong config costs no training time."""
         super().initialize_count_status(model, *args, **kwargs)
         self._find_passes(model)
 
     @contextmanager
     def optim_context(self, model: nn.Module):
-        """Look twice at the batch of every training forward within the context.
+        """Add a perturbed pass to every training forward within the context.
 
         Args:
             model (nn.Module): The training model, maybe inside
@@ -89,31 +89,31 @@ class SAMMixin(PassGuardMixin):
             if getattr(model, 'static_graph', False):
                 raise ValueError(
                     f'{name} runs a model twice per step, which DDP with a static '
-                    'graph can not follow: set model_wrapper_cfg.static_graph=False.'
+                    'graph cannot follow: set model_wrapper_cfg.static_graph=False.'
                 )
             self._passes = ModelPasses(network, self._new_losses)
         return self._passes
 
-    def _new_losses(self, first: Dict, looks: ModelPasses) -> Optional[Dict]:
-        """Losses in place of those of the first look."""
-        total, _ = looks.model.parse_losses(first)
+    def _new_losses(self, first: Dict, passes: ModelPasses) -> Optional[Dict]:
+        """Losses in place of those of the clean pass."""
+        total, _ = passes.model.parse_losses(first)
         trained = {
             id(p) for group in self.optimizer.param_groups for p in group['params']
         }
         parameters = {
             name: parameter
-            for name, parameter in looks.model.named_parameters()
+            for name, parameter in passes.model.named_parameters()
             if parameter.requires_grad and id(parameter) in trained
         }
         if not parameters or not total.requires_grad:
             return None
-        return self._both_passes(first, total, parameters, looks)
+        return self._both_passes(first, total, parameters, passes)
 
     def _both_passes(
-        self, first: Dict, total: Tensor, parameters: Dict, looks: ModelPasses
+        self, first: Dict, total: Tensor, parameters: Dict, passes: ModelPasses
     ) -> Dict:
-        """SAM: the losses of the second look beside the other entries of the first."""
-        second = looks.run_again(self._ascend(total, parameters))
+        """Losses of the perturbed pass, and the other entries of the clean one."""
+        second = passes.run_again(self._ascend(total, parameters))
         losses = {key: value for key, value in first.items() if 'loss' not in key}
         losses.update((key, second[key]) for key in second if 'loss' in key)
         # No 'loss' in the name, or MMEngine would add it to the objective.
@@ -193,9 +193,9 @@ class SAMOptimWrapper(SAMMixin, OptimWrapper):
         \end{cases}
 
     Models, loops, runners, gradient clipping and accumulation, checkpoints and DDP stay
-    as they are. Both looks at a batch draw the same random numbers (dropout,
-    stochastic depth); buffers, such as running statistics, move once, as in the first
-    look. Where the gradient is not finite, a step goes without perturbation.
+    as they are. Both passes at a batch draw the same random numbers (dropout,
+    stochastic depth); buffers, such as running statistics, move once, as in the clean
+    pass. Where the gradient is not finite, a step goes without perturbation.
 
     Args:
         optimizer (Optimizer): Optimizer used to update model parameters; the parameters

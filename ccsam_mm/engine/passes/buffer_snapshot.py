@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Keeps statistics from moving twice when a batch is looked at twice."""
+"""Updates buffers once for a batch that is evaluated twice."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ import torch.nn as nn
 
 
 class BufferSnapshot:
-    """Copies of a module's buffers, to look again from the same state.
+    """Copies of a module's buffers, to run it again from the same state.
 
     Args:
         module (nn.Module): A module with running statistics, counters or none.
@@ -36,7 +36,7 @@ class BufferSnapshot:
     @contextmanager
     def restored(self):
         """Let the copies stand in, and move, for the length of the context."""
-        # Other tensors, not other values: autograd may need the first look's. A module
+        # Other tensors, not other values: autograd may need the clean pass's. A module
         # may have put new ones in place of those of the snapshot.
         after_first = [getattr(owner, name) for owner, name, _ in self.entries]
         for owner, name, copy in self.entries:

@@ -72,11 +72,11 @@ class CallRecords:
         self.refuse_changes()
 
     def refuse_changes(self) -> None:
-        """Refuse outputs that were changed in place, and can not stand in again."""
+        """Refuse outputs that were changed in place, and cannot stand in again."""
         if self.versions != self._versions():
             raise RuntimeError(
                 'The perturbed part, or what leads to it, changes the output of a '
-                'module before it in place, so CCSAMOptimWrapper can not repeat its '
+                'module before it in place, so CCSAMOptimWrapper cannot repeat its '
                 'forward: also name that module in optim_wrapper.perturb.'
             )
 
@@ -112,7 +112,7 @@ class CallRecords:
         name = next(name for name, m in self.model.named_modules() if m is module)
         raise RuntimeError(
             f'The second forward does not call {name!r} ({type(module).__name__}) when '
-            'the first did, so CCSAMOptimWrapper can not repeat it: let '
+            'the first did, so CCSAMOptimWrapper cannot repeat it: let '
             "optim_wrapper.perturb name that module, too, or set it to 'head'."
         )
 

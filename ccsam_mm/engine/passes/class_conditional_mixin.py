@@ -97,8 +97,8 @@ class ClassConditionalMixin(PassGuardMixin):
             super().backward(loss, **kwargs)
 
     def _refuse_reruns(self):
-        # The closed form's first look has plain weights, and may be computed again;
-        # nothing of its second look may.
+        # In the closed form the clean pass uses the unperturbed weights, so it may be
+        # recomputed; the perturbed pass must not be.
         allowed = int(isinstance(self._passes, ClassifierPasses))
         return refuse_reruns(self._passes.model, self._owners, allowed)
 
@@ -202,7 +202,7 @@ class ClassConditionalMixin(PassGuardMixin):
             name = name_of(self._passes.model, found)
             raise RuntimeError(
                 f'The loss reads {name!r} itself, beside the forward of its module, as '
-                'a penalty on weights does, where CCSAMOptimWrapper can not perturb '
+                'a penalty on weights does, where CCSAMOptimWrapper cannot perturb '
                 "it: remove that loss (the optimizer's weight_decay is no part of "
                 'it), or leave the parameter out of optim_wrapper.perturb.'
             )
@@ -221,7 +221,7 @@ class ClassConditionalMixin(PassGuardMixin):
             )
 
     def _join(self, first: Dict, second: Dict) -> Dict:
-        """Losses of the second look beside the other entries of the first."""
+        """Losses of the perturbed pass, and the other entries of the clean one."""
         if self.class_reduction == 'class':
             self._refuse_unweighted(second)
         share = self.perturbed_weight

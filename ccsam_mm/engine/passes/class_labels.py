@@ -13,8 +13,8 @@ def class_labels(data_samples: List, check: bool = False) -> Tensor:
     Args:
         data_samples (List[DataSample]): Annotations with ``gt_score`` (which a loss
             prefers, see :class:`mmpretrain.models.ClsHead`) or ``gt_label``.
-        check (bool): Whether to look for several labels in ``gt_score``, which may wait
-            for the device. Defaults to False.
+        check (bool): Whether to search for several labels in ``gt_score``, which may
+            wait for the device. Defaults to False.
 
     Returns:
         Tensor: ``(B, )`` of integers.

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Lets any part of a network look at one batch twice, with weights of each class."""
+"""A clean pass and a perturbed pass with weights of each class, in one forward."""
 
 import copy
 import inspect
@@ -29,11 +29,11 @@ from .weighted_samples import weighted_samples
 class ClassRoutedPasses:
     """Watches a training forward and replaces the losses that it returns.
 
-    The batch is sorted by class. In the first look, the model's own forward, every unit
-    sends the rows of a class through that class's view of the weights, so that one
-    ``autograd.grad`` yields the gradients of all classes. The second look repeats the
-    forward with perturbed weights; what ran before the first unit is not computed
-    again, but stands in with its recorded outputs.
+    The batch is sorted by class. In the clean pass, the model's own forward, every
+    module with perturbed parameters sends the images of a class through that class's
+    view of the weights, so that one ``autograd.grad`` yields the gradients of all
+    classes. The perturbed pass repeats the forward with perturbed weights; what ran
+    before the first such module is not computed again: its recorded outputs are used.
 
     Args:
         part (PerturbedModules): The perturbed part.
@@ -57,7 +57,7 @@ class ClassRoutedPasses:
         self.join_losses = join_losses
         self.signature = inspect.signature(self.model.forward)
         self.num_forwards = 0
-        # Which arguments of the units hold images, as the first step shows.
+        # Which arguments of the modules hold images, as the first step shows.
         self.layouts: Dict[str, List[CallLayout]] = {}
         self._checked_classes = 0
         self._checking = False
@@ -155,7 +155,7 @@ class ClassRoutedPasses:
 
 
 class _Pass:
-    """The two looks at one batch."""
+    """The two passes of one batch."""
 
     def __init__(
         self,
@@ -168,33 +168,33 @@ class _Pass:
         self.routing = routing
         self.layouts = layouts
         self.check = check
-        self.looks = ExitStack()
+        self.stack = ExitStack()
         self.buffers = BufferSnapshot(part.model)
         devices = {p.device for p in part.parameters()}
-        # Calls that end before the first unit begins.
+        # Calls that end before the first module begins.
         self.records = CallRecords(part.model, part.others, devices)
         self.random_state = RandomState(devices)
         self.ran = set()
 
     def close(self) -> None:
         """Give all modules their own forward back."""
-        self.looks.close()
+        self.stack.close()
 
     def start_clean_pass(self) -> None:
         """Install class-wise views of the weights, and record what runs before."""
         num_classes = len(self.routing.sizes)
         self.views = [_view(p, num_classes) for p in self.part.parameters()]
-        self.records.record(self.looks)
-        self._route(self.looks, self.views, self.check)
+        self.records.record(self.stack)
+        self._route(self.stack, self.views, self.check)
 
     def end_clean_pass(self) -> None:
-        """Give the modules their forward back; refuse what can not be repeated."""
+        """Give the modules their forward back; refuse what cannot be repeated."""
         self.close()
-        for name in self.part.units:
+        for name in self.part.modules:
             if name not in self.ran:
                 raise RuntimeError(
                     f'{name!r} did not run with gradients in the forward, so '
-                    'CCSAMOptimWrapper can not perturb it: leave it out of '
+                    'CCSAMOptimWrapper cannot perturb it: leave it out of '
                     'optim_wrapper.perturb, or switch off activation checkpointing.'
                 )
         self.records.refuse_changes()
@@ -222,25 +222,25 @@ class _Pass:
         weights: List[Tensor],
         check: Optional[FirstStepCheck] = None,
     ) -> None:
-        """Let every unit run with class-wise weights."""
+        """Let every module run with class-wise weights."""
         weights = dict(zip(self.part.parameters(), weights))
-        for name, parameters in self.part.units.items():
-            unit = self.part.model.get_submodule(name)
+        for name, parameters in self.part.modules.items():
+            module = self.part.model.get_submodule(name)
             own = {key: weights[parameter] for key, parameter in parameters.items()}
-            forward = self._routed(name, unit, own, check)
-            stack.enter_context(override_forward(unit, forward))
-            stack.enter_context(hooks_around(unit))
+            forward = self._routed(name, module, own, check)
+            stack.enter_context(override_forward(module, forward))
+            stack.enter_context(hooks_around(module))
 
     def _routed(
         self,
         name: str,
-        unit: nn.Module,
+        module: nn.Module,
         weights: Dict[str, Tensor],
         check: Optional[FirstStepCheck],
     ):
         inside = False
-        own_forward = unit.forward
-        pre_hooks = unit._forward_pre_hooks
+        own_forward = module.forward
+        pre_hooks = module._forward_pre_hooks
         layouts = iter(self.layouts.get(name, ()))
 
         def forward(*args, **kwargs):
@@ -252,9 +252,9 @@ class _Pass:
             if torch.is_grad_enabled():
                 self.ran.add(name)
             try:
-                with hooks_inside(unit, pre_hooks):
+                with hooks_inside(module, pre_hooks):
                     output = routed_forward(
-                        unit, weights, self.routing, args, kwargs, next(layouts, None)
+                        module, weights, self.routing, args, kwargs, next(layouts, None)
                     )
             except ClassRoutingError as error:
                 raise unroutable(name, error) from error
@@ -294,6 +294,6 @@ def _sorted(inputs, order: Tensor):
     if isinstance(inputs, (list, tuple)):
         return [inputs[i] for i in order.tolist()]
     raise NotImplementedError(
-        f'CCSAMOptimWrapper can not sort inputs of type {type(inputs).__name__} by '
+        f'CCSAMOptimWrapper cannot sort inputs of type {type(inputs).__name__} by '
         "class: perturb the classifier alone, optim_wrapper.perturb='head'."
     )

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Lets a head look at one batch twice inside a single, ordinary forward."""
+"""A clean and a perturbed pass through the classifier in one ordinary forward."""
 
 import inspect
 from contextlib import ExitStack, contextmanager
@@ -20,10 +20,10 @@ from .weighted_samples import weighted_samples
 class ClassifierPasses:
     """Watches a training forward and replaces the losses that it returns.
 
-    The first look is the model's own forward. Then ``perturb_logits`` makes the outputs
-    of the linear layer for a second look at the head's loss, and ``join_losses`` makes
-    the losses that the model returns. Hooks do all of it, so the training step, the DDP
-    reducer and the grad scaler see an ordinary forward.
+    The clean pass is the model's own forward. Then ``perturb_logits`` makes the outputs
+    of the linear layer for the perturbed pass through the head's loss, and
+    ``join_losses`` makes the losses that the model returns. Hooks do all of it, so the
+    training step, the DDP reducer and the gradient scaler see an ordinary forward.
 
     Args:
         classifier (LinearClassifier): The head and its linear layer.
@@ -69,7 +69,7 @@ class ClassifierPasses:
     def _before_head(self, head, args, kwargs):
         if not self.in_perturbed_pass and torch.is_grad_enabled():
             self.feats = next(iter((*args, *kwargs.values())), None)
-            # A loss may count samples: the second look must start where the first did.
+            # A loss may count samples: both passes must start from the same state.
             self.state = BufferSnapshot(head)
             self.random_state = RandomState({p.device for p in head.parameters()})
             if not self.num_forwards:
@@ -81,7 +81,7 @@ class ClassifierPasses:
         if self.logits is not None:
             raise RuntimeError(
                 f'The linear layer {self.name!r} runs more than once in a forward, so '
-                'CCSAMOptimWrapper can not tell which images it belongs to: set '
+                'CCSAMOptimWrapper cannot tell which images it belongs to: set '
                 'optim_wrapper.perturb to a layer that runs once.'
             )
         self.features = next(iter((*args, *kwargs.values())))
@@ -112,7 +112,7 @@ class ClassifierPasses:
         if self.logits is None or self.feats is None:
             raise RuntimeError(
                 f'The linear layer {self.name!r} or its {type(self.head).__name__} did '
-                'not run with gradients in the forward, so CCSAMOptimWrapper can not '
+                'not run with gradients in the forward, so CCSAMOptimWrapper cannot '
                 'perturb it: set optim_wrapper.perturb to a layer that the loss uses, '
                 'or switch off activation checkpointing.'
             )
@@ -159,7 +159,7 @@ class ClassifierPasses:
         """The head's losses with other outputs of the linear layer."""
         self.in_perturbed_pass = True
         with ExitStack() as stack:
-            # The same dropout, and for what follows the state after the first look.
+            # The same dropout, and for what follows the state after the clean pass.
             stack.enter_context(self.random_state.replayed())
             stack.enter_context(state.restored())
             stack.enter_context(

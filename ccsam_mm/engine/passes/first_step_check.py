@@ -17,10 +17,10 @@ from .random_state import RandomState
 
 
 class FirstStepCheck:
-    """Finds what can not be evaluated class by class, or not be repeated.
+    """Finds what cannot be evaluated class by class, or not be repeated.
 
     Two plain forwards, of the batch and of some of its images, show which arguments of
-    the units hold images, and what units, losses and buffers have to be.
+    the modules hold images, and what modules, losses and buffers have to be.
 
     Args:
         part (PerturbedModules): The perturbed part.
@@ -41,7 +41,7 @@ class FirstStepCheck:
             self.buffers = _copies(self.model)
         self.tolerance = _tolerance(self.model)
         self._pending: Optional[List[ModuleCall]] = list(calls)
-        # Units that draw random numbers draw others for a class than for the batch.
+        # Modules that draw random numbers draw others for a class than for the batch.
         self.is_random = any(call.is_random for call in calls)
         num_others = 3 if num_images == 2 else 2
         with _unmoved(part), watched_modules(part) as others:
@@ -56,7 +56,7 @@ class FirstStepCheck:
             self.layouts = call_layouts(calls, num_images, others, num_others)
 
     def check_module(self, name: str, output) -> None:
-        """Refuse a unit that returns something else when classes are by themselves."""
+        """Refuse a module whose outputs differ when it runs once for each class."""
         if not self._pending or self._pending[0].name != name:
             self._pending = None
             return
@@ -90,7 +90,7 @@ class FirstStepCheck:
                 raise RuntimeError(
                     f'The buffer {name!r} of a {type(owner).__name__} moves otherwise '
                     'when modules are called once for each class, so '
-                    'CCSAMOptimWrapper can not perturb them: leave the module that '
+                    'CCSAMOptimWrapper cannot perturb them: leave the module that '
                     'moves it out of optim_wrapper.perturb.'
                 )
 

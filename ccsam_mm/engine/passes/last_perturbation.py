@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What a training step leaves behind of its perturbations, for those who look."""
+"""The perturbations of the last training step, for logs and tests."""
 
 from typing import NamedTuple
 

@@ -31,7 +31,7 @@ def parameter_beside(
     Args:
         loss (Tensor): A loss whose graph still exists.
         gates (Iterable[Place]): Places of tensors, see :func:`place_of`.
-        parameters (Iterable[nn.Parameter]): Parameters to look for.
+        parameters (Iterable[nn.Parameter]): Parameters to find.
 
     Returns:
         nn.Parameter | None: The first one that is found.

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Lets a whole model look at one batch twice inside a single, ordinary forward."""
+"""A clean and a perturbed pass through a whole model in one ordinary forward."""
 
 import inspect
 from contextlib import ExitStack, contextmanager
@@ -16,16 +16,16 @@ from .random_state import RandomState
 class ModelPasses:
     """Watches training forwards and replaces the losses that they return.
 
-    The first look is the model's own forward. In the second one the model runs on the
+    The clean pass is the model's own forward. In the perturbed pass it runs on the
     same batch with other parameters, the same random numbers, and buffers (running
-    statistics, counters of losses) that start as they did in the first look; whatever
+    statistics, counters of losses) that start as they did in the clean pass; whatever
     it does to buffers and random generators is forgotten. Hooks do all of it, so the
     training step, the DDP reducer and the grad scaler see an ordinary forward.
 
     Args:
         model (nn.Module): The training model, without its DDP wrapper.
         new_losses (Callable): ``(first_losses, self) -> losses``, called after the
-            first look; it may call :meth:`run_again`.
+            clean pass; it may call :meth:`run_again`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ModelPasses:
             parameters (Dict[str, Tensor]): Values by name, for any of the parameters.
 
         Returns:
-            Dict: The losses of the second look.
+            Dict: The losses of the perturbed pass.
         """
         state = {**parameters, **self.buffers}
         self.in_perturbed_pass = True

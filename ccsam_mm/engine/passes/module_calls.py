@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Watches how a plain forward calls the units of the perturbed part."""
+"""Records how a plain forward calls the modules with perturbed parameters."""
 
 from contextlib import ExitStack, contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Tuple
@@ -15,7 +15,7 @@ from .random_state import RandomState
 
 
 class ModuleCall(NamedTuple):
-    """What a unit was called with, what it returned, whether it drew random numbers."""
+    """Inputs and outputs of a call, and whether it drew random numbers."""
 
     name: str
     inputs: List[torch.Size]
@@ -26,7 +26,7 @@ class ModuleCall(NamedTuple):
 
 @contextmanager
 def watched_modules(part: PerturbedModules) -> Iterator[List[ModuleCall]]:
-    """Collect all calls of units within the context, in their order.
+    """Collect all calls of modules within the context, in their order.
 
     Args:
         part (PerturbedModules): The perturbed part.
@@ -52,17 +52,17 @@ def watched_modules(part: PerturbedModules) -> Iterator[List[ModuleCall]]:
         return forward
 
     with ExitStack() as stack:
-        for name in part.units:
-            unit = part.model.get_submodule(name)
-            forward = watched(name, unit.forward)
-            stack.enter_context(override_forward(unit, forward))
+        for name in part.modules:
+            module = part.model.get_submodule(name)
+            forward = watched(name, module.forward)
+            stack.enter_context(override_forward(module, forward))
         yield calls
 
 
 def call_layouts(
     calls: List[ModuleCall], num_images: int, others: List[ModuleCall], num_others: int
 ) -> Dict[str, List[CallLayout]]:
-    """Layouts of the calls of each unit, from forwards of two batches.
+    """Layouts of the calls of each module, from forwards of two batches.
 
     Args:
         calls (list[ModuleCall]): Calls in one forward.
@@ -71,7 +71,7 @@ def call_layouts(
         num_others (int): Images in its batch, another number.
 
     Returns:
-        dict[str, list[CallLayout]]: By name of the unit.
+        dict[str, list[CallLayout]]: By name of the module.
     """
     layouts: Dict[str, List[CallLayout]] = {}
     for call, other in zip(calls, others):
@@ -86,9 +86,9 @@ def call_layouts(
 
 
 def unroutable(name: str, error: ClassRoutingError) -> RuntimeError:
-    """The error of a unit that can not be evaluated class by class."""
+    """The error of a module that cannot be evaluated class by class."""
     return RuntimeError(
-        f'{name!r} can not be routed by class, because {error}: leave it out of '
+        f'{name!r} cannot be routed by class, because {error}: leave it out of '
         'optim_wrapper.perturb.'
     )
 

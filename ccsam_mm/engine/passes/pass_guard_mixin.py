@@ -1,15 +1,15 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Keeps a training from being plain SGD without a word."""
+"""Refuses a training that would silently be plain SGD."""
 
 
 class PassGuardMixin:
-    """Refuses losses of forwards that nobody has looked at twice."""
+    """Refuses losses of forwards without a perturbed pass."""
 
-    # The looks, and how many there had been, at the last update.
+    # The passes, and the number of their forwards, at the last update.
     _last_update = (None, 0)
 
     def update_params(self, *args, **kwargs) -> None:
-        """Update the parameters, if the loss comes from two looks.
+        """Update the parameters, if the loss comes from a perturbed pass.
 
         Args:
             *args: Arguments of :meth:`mmengine.optim.OptimWrapper.update_params`.
@@ -18,7 +18,7 @@ class PassGuardMixin:
         update = (self._passes, getattr(self._passes, 'num_forwards', 0))
         if not update[1] or update == self._last_update:
             raise RuntimeError(
-                f'{type(self).__name__} saw no forward to look at twice: let the '
+                f'{type(self).__name__} saw no forward to repeat: let the '
                 "model's train_step call `self(..., mode='loss')` within "
                 '`optim_wrapper.optim_context(self)`, as mmengine.model.BaseModel '
                 'does, or set optim_wrapper.type to OptimWrapper.'

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Cuts the perturbed part of a model into units that can be routed by class."""
+"""Finds the modules that hold perturbed parameters and can be routed by class."""
 
 from typing import Dict, Iterator, List, NamedTuple
 
@@ -10,39 +10,39 @@ from .perturbed_parameters import refuse_checkpointing
 
 
 class PerturbedModules(NamedTuple):
-    """The perturbed part of a model, in units that are routed by class."""
+    """The modules of a model that are routed by class, and those before them."""
 
     model: nn.Module
-    # Unit name -> its perturbed parameters, by their names in the unit.
-    units: Dict[str, Dict[str, nn.Parameter]]
+    # Module name -> its perturbed parameters, by their names in the module.
+    modules: Dict[str, Dict[str, nn.Parameter]]
     # Modules without a perturbed parameter that are as large as can be.
     others: List[nn.Module]
 
     @classmethod
     def from_names(cls, model: nn.Module, names: List[str]) -> 'PerturbedModules':
-        """Collect units from the names of the perturbed parameters."""
+        """Collect modules from the names of the perturbed parameters."""
         owners = sorted({_owner(name) for name in names})
         roots = [
             owner
             for owner in owners
             if not any(_is_inside(owner, other) for other in owners if other != owner)
         ]
-        units = {}
+        modules = {}
         for root in roots:
             _check_module(model, root)
             refuse_checkpointing(model, root)
             inside = {model.get_parameter(n): n for n in names if _is_inside(n, root)}
             start = len(root) + 1 if root else 0
-            units[root] = {name[start:]: p for p, name in inside.items()}
+            modules[root] = {name[start:]: p for p, name in inside.items()}
         # By another path, a shared module with perturbed parameters is none of them.
-        own = {model.get_submodule(root) for root in units}
+        own = {model.get_submodule(root) for root in modules}
         others = dict.fromkeys(_others(model, '', roots))
-        return cls(model, units, [m for m in others if own.isdisjoint(m.modules())])
+        return cls(model, modules, [m for m in others if own.isdisjoint(m.modules())])
 
     def parameters(self) -> List[nn.Parameter]:
         """All perturbed parameters, each once, whoever shares them."""
-        units = self.units.values()
-        return list(dict.fromkeys(p for unit in units for p in unit.values()))
+        modules = self.modules.values()
+        return list(dict.fromkeys(p for module in modules for p in module.values()))
 
 
 def _owner(name: str) -> str:
@@ -56,27 +56,27 @@ def _is_inside(name: str, root: str) -> bool:
 
 
 def _check_module(model: nn.Module, root: str) -> None:
-    """Refuse units in which images depend on each other."""
-    unit = model.get_submodule(root)
-    for name, module in unit.named_modules():
+    """Refuse modules in which images depend on each other."""
+    root_module = model.get_submodule(root)
+    for name, inner in root_module.named_modules():
         full = '.'.join(filter(None, (root, name)))
-        if isinstance(module, _BatchNorm) and module is not unit:
+        if isinstance(inner, _BatchNorm) and inner is not root_module:
             raise NotImplementedError(
-                f'{root!r} ({type(unit).__name__}) has parameters of its own and the '
-                f'batch norm {full!r} inside, so it can not be routed by class: name '
+                f'{root!r} ({type(root_module).__name__}) has parameters of its own and '
+                f'the batch norm {full!r} inside, so it cannot be routed by class: name '
                 'its submodules in optim_wrapper.perturb instead.'
             )
-        is_sequential = isinstance(module, (nn.MultiheadAttention, nn.RNNBase))
-        if is_sequential and module is unit and not module.batch_first:
+        is_sequential = isinstance(inner, (nn.MultiheadAttention, nn.RNNBase))
+        if is_sequential and inner is root_module and not inner.batch_first:
             raise NotImplementedError(
-                f'The rows of {root!r} ({type(unit).__name__}) are not images, so it '
-                'can not be routed by class: build it with batch_first=True, or leave '
+                f'{root!r} ({type(root_module).__name__}) takes sequences before '
+                'images, so it cannot be routed by class: build it with batch_first=True, or leave '
                 'it out of optim_wrapper.perturb.'
             )
 
 
 def _others(module: nn.Module, name: str, roots: List[str]) -> Iterator[nn.Module]:
-    """Largest submodules without a unit; lists of modules are never called."""
+    """Largest submodules without a module; lists of modules are never called."""
     for key, child in module.named_children():
         path = f'{name}.{key}' if name else key
         if path in roots:

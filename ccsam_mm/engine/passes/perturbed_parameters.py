@@ -27,7 +27,7 @@ def unwrap_model(model: nn.Module, wrapper: str = 'CCSAMOptimWrapper') -> nn.Mod
     if isinstance(model, DistributedDataParallel):
         return model.module
     raise TypeError(
-        f'{wrapper} can not perturb the parameters inside '
+        f'{wrapper} cannot perturb the parameters inside '
         f'{type(model).__name__}: train with MMDistributedDataParallel '
         '(remove `model_wrapper_cfg` or `strategy` from the config).'
     )
@@ -38,7 +38,7 @@ def refuse_nested_wrappers(model: nn.Module, wrapper: str) -> None:
     parts = [module for module in model.modules() if is_model_wrapper(module)]
     if parts:
         raise TypeError(
-            f'{wrapper} can not look twice at a model that holds a '
+            f'{wrapper} cannot run a model twice that holds a '
             f'{type(parts[0]).__name__}: wrap the whole model in '
             'MMDistributedDataParallel (remove `model_wrapper_cfg` from the config).'
         )

@@ -29,7 +29,7 @@ def refuse_reruns(model: nn.Module, names: Iterable[str], allowed: int = 0):
                 return
             raise RuntimeError(
                 f'{name!r} runs again in the backward pass, a recomputation that '
-                'CCSAMOptimWrapper can not perturb: switch off the gradient '
+                'CCSAMOptimWrapper cannot perturb: switch off the gradient '
                 'checkpointing around it, or leave it out of optim_wrapper.perturb.'
             )
 

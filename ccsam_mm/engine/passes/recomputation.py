@@ -10,16 +10,16 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 def refuse_recomputation(wrapper: str):
     """Refuse gradient checkpointing, seen by the modules that run in a backward pass.
 
-    The second look's backward would recompute activations from the unperturbed weights,
-    and silently give another gradient.
+    The backward of the perturbed pass would recompute activations from the unperturbed
+    weights, and silently give another gradient.
 
     Args:
         wrapper (str): Name of the optimizer wrapper, for the message.
     """
     message = (
-        f'{wrapper} can not look twice at a model with gradient checkpointing, which '
-        'recomputes activations after the second look, from the wrong weights: turn it '
-        'off in the config (model.backbone.with_cp=False, or no '
+        f'{wrapper} cannot run a model with gradient checkpointing twice, which '
+        'recomputes activations after the perturbed pass, from the wrong weights: turn '
+        'it off in the config (model.backbone.with_cp=False, or no '
         'activation_checkpointing).'
     )
 

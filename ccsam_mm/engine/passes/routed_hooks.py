@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Lets the hooks of a unit act once, though it may be called once per class."""
+"""Runs the hooks of a module once, though it is called once per class."""
 
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -11,31 +11,31 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 
 @contextmanager
-def hooks_around(unit: nn.Module) -> Iterator[None]:
+def hooks_around(module: nn.Module) -> Iterator[None]:
     """Keep hooks that make weights from others away from the call of all classes."""
-    hooks = unit._forward_pre_hooks
-    unit._forward_pre_hooks = _select(hooks, makes_weights=False)
+    hooks = module._forward_pre_hooks
+    module._forward_pre_hooks = _select(hooks, makes_weights=False)
     try:
         yield
     finally:
-        unit._forward_pre_hooks = hooks
+        module._forward_pre_hooks = hooks
 
 
 @contextmanager
-def hooks_inside(unit: nn.Module, pre_hooks: OrderedDict) -> Iterator[None]:
+def hooks_inside(module: nn.Module, pre_hooks: OrderedDict) -> Iterator[None]:
     """Have these hooks alone in the calls of the classes.
 
     Args:
-        unit (nn.Module): The unit.
+        module (nn.Module): The module.
         pre_hooks (OrderedDict): Its forward pre-hooks, as they were.
     """
-    around = unit._forward_pre_hooks, unit._forward_hooks
-    unit._forward_pre_hooks = _select(pre_hooks, makes_weights=True)
-    unit._forward_hooks = OrderedDict()
+    around = module._forward_pre_hooks, module._forward_hooks
+    module._forward_pre_hooks = _select(pre_hooks, makes_weights=True)
+    module._forward_hooks = OrderedDict()
     try:
         yield
     finally:
-        unit._forward_pre_hooks, unit._forward_hooks = around
+        module._forward_pre_hooks, module._forward_hooks = around
 
 
 def _select(hooks: OrderedDict, makes_weights: bool) -> OrderedDict:

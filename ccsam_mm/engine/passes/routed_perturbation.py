@@ -26,7 +26,7 @@ def routed_perturbation(
     Args:
         grads (list[Tensor]): Gradients of the batch's mean loss with respect to each
             class's view of each parameter, ``(C, *shape)``.
-        scale (Tensor | float): Factor that is in the gradients and shall not be.
+        scale (Tensor | float): Factor to divide out of the gradients.
         routing (ClassRouting): The batch.
         lengths (Callable): ``(norms, classes) -> lengths`` of the perturbations.
         direction (str): ``'gradient'`` or ``'random'``. Defaults to ``'gradient'``.

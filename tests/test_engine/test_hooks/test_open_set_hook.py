@@ -53,11 +53,11 @@ def make_runner(tmp_path, monkeypatch, checkpoint):
         runner = Runner.from_cfg(cfg)
         runner.seen = 0
 
-        def look(module, args):
+        def count(module, args):
             runner.seen += len(args[0])
 
         net = getattr(runner.model, 'module', runner.model)
-        runner.counter = net.backbone.register_forward_pre_hook(look)
+        runner.counter = net.backbone.register_forward_pre_hook(count)
         return runner
 
     return build

@@ -191,13 +191,13 @@ def test_other_optimizer_wrappers_are_left_alone(make_runner):
 
 
 @pytest.mark.parametrize(
-    'hook, interval, looks',
+    'hook, interval, readings',
     # Seven iterations; MMEngine logs the last one of an epoch, too.
     [({}, 3, 3), ({}, 7, 1), (dict(interval=2), 7, 4)],
 )
-def test_looks_as_often_as_mmengine_logs(train, hook, interval, looks):
+def test_reads_as_often_as_mmengine_logs(train, hook, interval, readings):
     runner = train([0, 5] * 7, [hook], batch_size=2, interval=interval)
-    assert len(logged(runner)['relative_norm/few']) == looks
+    assert len(logged(runner)['relative_norm/few']) == readings
 
 
 @pytest.mark.parametrize('overflown, left', [([1], 3), ([0, 1, 2], 0)])

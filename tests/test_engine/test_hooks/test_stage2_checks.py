@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What stage 2 inherits: averages that can not follow, samplers that do not balance."""
+"""What stage 2 inherits: averages that cannot follow, samplers that do not balance."""
 
 from itertools import count
 

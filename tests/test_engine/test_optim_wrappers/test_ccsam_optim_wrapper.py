@@ -200,7 +200,7 @@ def test_loss_that_the_model_changes_is_refused(key, factor):
     model.__class__ = Scaled
     with pytest.raises(NotImplementedError, match="Scaled changes the loss 'loss'"):
         model.train_step(batch, build_wrapper(model))
-    model.train_step(batch, build_wrapper(model, perturb=''))  # looks at the model
+    model.train_step(batch, build_wrapper(model, perturb=''))  # finds the passes
 
 
 def test_classifier_without_a_head():
@@ -234,7 +234,7 @@ def test_training_step_that_is_not_perturbed_is_refused(perturb):
 
     model, batch = tiny_model(), tiny_batch([0, 1])
     model.__class__ = Other
-    with pytest.raises(RuntimeError, match='saw no forward to look at twice'):
+    with pytest.raises(RuntimeError, match='saw no forward to repeat'):
         model.train_step(batch, build_wrapper(model, perturb=perturb))
 
 

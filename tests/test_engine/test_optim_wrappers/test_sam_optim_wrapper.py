@@ -116,7 +116,7 @@ def test_perturbation_changes_the_update():
 
 
 def test_looks_share_random_numbers():
-    """Dropout, Python's and NumPy's generators give the same in both looks."""
+    """Dropout, Python's and NumPy's generators give the same in both passes."""
     model, batch = tiny_detector(noise=True), detector_batch()
 
     def loss_of(network):
@@ -176,7 +176,7 @@ def test_buffers_move_once_and_as_in_the_first_look():
 
 
 def test_stateful_loss_counts_a_batch_once_and_starts_equal():
-    """SeesawLoss weighs classes by what it has counted, in both looks alike."""
+    """SeesawLoss weighs classes by what it has counted, in both passes alike."""
     model, batch = tiny_model(), tiny_batch([0, 0, 1, 4])
     model.head.loss_module = MODELS.build(dict(type='SeesawLoss', num_classes=5))
 

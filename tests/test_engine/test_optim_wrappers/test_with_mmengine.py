@@ -206,7 +206,7 @@ def test_hidden_checkpointing_is_refused(perturb, use_reentrant):
 
 
 def test_hidden_checkpointing_suits_the_closed_form():
-    """Nothing of the second look is computed again."""
+    """Nothing of the perturbed pass is computed again."""
     model, plain = tiny_model(), tiny_model()
     checkpoint_by_hand(model, use_reentrant=False)
     updates = [

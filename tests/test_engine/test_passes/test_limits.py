@@ -103,7 +103,7 @@ def test_a_later_step_without_a_perturbed_forward_is_refused(perturb):
     for _ in range(2):
         model.train_step(batch, wrapper)
     loss = model(**batch, mode='loss')['loss']
-    with pytest.raises(RuntimeError, match='saw no forward to look at twice'):
+    with pytest.raises(RuntimeError, match='saw no forward to repeat'):
         wrapper.update_params(loss)
 
 

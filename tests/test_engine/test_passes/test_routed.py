@@ -45,7 +45,7 @@ class NoBatchNorm(BaseModule):
 
     def __init__(self, dropout=0.0):
         super().__init__()
-        # Circular padding can not be grouped, and goes class by class.
+        # Circular padding cannot be grouped, and goes class by class.
         self.stem = nn.Sequential(
             nn.Conv2d(3, 4, 3, padding=1, padding_mode='circular'),
             nn.GroupNorm(2, 4, eps=0.1),
@@ -324,7 +324,7 @@ def test_trunk_runs_once():
 
         conv._conv_forward = count
     model.train_step(batch, wrapper)
-    # Two looks, whatever the number of classes.
+    # Two passes, whatever the number of classes.
     assert runs == dict(stem=1, block=2)
 
 
@@ -494,7 +494,7 @@ def test_weight_norm(reparametrise, bias, perturb):
     model, batch = build_model(dict(type='NoBatchNorm')), tiny_batch([0, 2, 0, 1])
     model.backbone.block[0] = reparametrise(model.backbone.block[0])
     model.head.fc = reparametrise(nn.Linear(4, 5, bias=bias).double())
-    # Else the old weight_norm can not be copied.
+    # Else the old weight_norm cannot be copied.
     model.eval().requires_grad_(False)
     model(batch['inputs'])
     model.train().requires_grad_(True)
