@@ -18,8 +18,7 @@ from ccsam_mm.datasets.class_counts import (
 from ccsam_mm.datasets.class_names import first_difference, named_classes
 from ccsam_mm.evaluation import shot_groups
 from ccsam_mm.utils.files import whole_file, write_whole
-
-from .comparison import align_table
+from ccsam_mm.utils.tables import align_table
 
 # Tables and axes name all classes up to this number.
 NAMED_CLASSES = 30

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Dict, Sequence
 
+from ccsam_mm.utils.tables import align_table
+
 COLUMNS = ('top1', 'class_mean', 'many', 'medium', 'few')
 
 
@@ -62,26 +64,6 @@ def format_table(results: Dict[str, dict]) -> str:
         cells = [f'{metrics[c]:.1f}' if c in metrics else '-' for c in columns]
         rows.append([name, *cells])
     return align_table(rows)
-
-
-def align_table(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows of text as a Markdown table whose columns are aligned.
-
-    Args:
-        rows (Sequence[Sequence[str]]): The cells, the heads of the columns first.
-
-    Returns:
-        str: The first column to the left, all others to the right.
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        lines.append('| ' + ' | '.join(cells) + ' |')
-    rules = ['-' * (widths[0] + 2)] + ['-' * (width + 1) + ':' for width in widths[1:]]
-    lines.insert(1, '|' + '|'.join(rules) + '|')
-    return '\n'.join(lines)
 
 
 def plot_class_accuracy(results: Dict[str, dict], path: str) -> None:

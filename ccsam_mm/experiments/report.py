@@ -5,7 +5,8 @@ import math
 import statistics
 from typing import Dict, List, Optional
 
-from ccsam_mm.analysis.comparison import COLUMNS, align_table
+from ccsam_mm.analysis.comparison import COLUMNS
+from ccsam_mm.utils.tables import align_table
 
 
 def values_of(lines: List[dict], row: str, stage: str, metric: str) -> Dict[int, float]:

@@ -7,9 +7,10 @@ from .characteristic_radius import (
     perturbation_norm,
 )
 from .class_norms import class_norms
-from .class_routing import ClassRouting, routed_forward
+from .class_routing import ClassRouting
 from .linear_class_gradients import LinearClassGradients
 from .random_direction import random_linear_products
+from .routed_forward import routed_forward
 from .sam_perturbation import sam_perturbation
 
 __all__ = [

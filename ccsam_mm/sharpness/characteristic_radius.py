@@ -85,7 +85,7 @@ def perturbation_norm(
         ...     torch.tensor(8.0), torch.tensor([1.0, 0.0]), 16, torch.tensor([17, 5]))
         tensor([2., 0.])
     """
-    if radius == 'characteristic':
+    if isinstance(radius, str):  # 'characteristic'
         rho = characteristic_radius(
             weight_norm, grad_norm, num_params, class_counts, min_grad_norm
         )

@@ -2,7 +2,7 @@
 """Calls any module once per class, with the images and the weights of the class."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
+from typing import Dict, Iterator, List, Optional
 
 import torch
 import torch.nn as nn
@@ -10,15 +10,13 @@ from torch import Tensor
 from torch.func import functional_call
 
 from .call_layout import CallLayout, ClassRoutingError, tensors_in
-
-if TYPE_CHECKING:
-    from .class_routing import ClassRouting
+from .class_routing import ClassRouting
 
 
 def call_per_class(
     module: nn.Module,
     weights: Dict[str, Tensor],
-    routing: 'ClassRouting',
+    routing: ClassRouting,
     args: tuple,
     kwargs: dict,
     layout: Optional[CallLayout] = None,
@@ -79,7 +77,7 @@ class _MovingBuffers:
         }
 
     @torch.no_grad()
-    def settle(self, routing: 'ClassRouting') -> None:
+    def settle(self, routing: ClassRouting) -> None:
         """Move the module's own buffers, once."""
         for name, ends in self.ends.items():
             end = ends[0]
@@ -91,22 +89,22 @@ class _MovingBuffers:
             self.start[name].copy_(end)
 
 
-def _cut(value, routing: 'ClassRouting', rows: Iterator[Optional[int]]) -> list:
+def _cut(value, routing: ClassRouting, rows: Iterator[Optional[int]]) -> list:
     """An argument for each class."""
     num_classes = len(routing.sizes)
     if isinstance(value, Tensor):
         shared = next(rows) is None
         return [value] * num_classes if shared else routing.split(value)
     if isinstance(value, dict):
-        parts = {key: _cut(part, routing, rows) for key, part in value.items()}
-        return [{key: p[c] for key, p in parts.items()} for c in range(num_classes)]
+        named = {key: _cut(part, routing, rows) for key, part in value.items()}
+        return [{key: p[c] for key, p in named.items()} for c in range(num_classes)]
     if isinstance(value, (tuple, list)):
         parts = [_cut(part, routing, rows) for part in value]
         return [type(value)(p[c] for p in parts) for c in range(num_classes)]
     return [value] * num_classes
 
 
-def _rows_by_length(tensors: List[Tensor], routing: 'ClassRouting') -> tuple:
+def _rows_by_length(tensors: List[Tensor], routing: ClassRouting) -> tuple:
     """The first tensor with rows is a batch, and so are all of its length."""
     lengths = [len(tensor) if tensor.ndim else None for tensor in tensors]
     first = next((length for length in lengths if length is not None), None)

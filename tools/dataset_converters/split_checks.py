@@ -8,13 +8,13 @@ from typing import Dict, List, Optional, Tuple
 
 from file_placing import track
 
-from ccsam_mm.analysis.comparison import align_table
 from ccsam_mm.datasets import LoadImageOrSkip
 from ccsam_mm.datasets.image_folders import missing_files
 from ccsam_mm.datasets.quoting import quote
 from ccsam_mm.datasets.regular_files import kind_of_file
 from ccsam_mm.evaluation import shot_groups
 from ccsam_mm.utils.files import write_whole
+from ccsam_mm.utils.tables import align_table
 
 
 def check_splits(benchmark, out: str) -> bool:

@@ -49,7 +49,7 @@ class LoadStage1Hook(Hook):
         self.work_dir = work_dir
         self._is_config = stage1 is not None and stage1.endswith('.py')
         self._is_path = stage1 is not None and not self._is_config
-        self._found = None
+        self._found: Optional[str] = None
 
     def before_run(self, runner: Runner) -> None:
         """Find the checkpoint of stage 1 when a training starts.
@@ -129,7 +129,7 @@ class LoadStage1Hook(Hook):
 
     def _newest(self, runner: Runner, place: str) -> Optional[str]:
         """The newest checkpoint in a work directory that is whole."""
-        reasons = []
+        reasons: List[str] = []
         for checkpoint in saved_checkpoints(place):
             reason = read_or_reason(checkpoint)[1]
             if not reason:

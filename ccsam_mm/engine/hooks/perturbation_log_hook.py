@@ -37,8 +37,9 @@ class PerturbationLogHook(Hook):
     optimizer wrappers are left alone, and between two logs this hook costs nothing.
 
     Args:
-        interval (int, optional): Read it every so many iterations of an epoch, and at its
-            last one. Defaults to None, the interval of MMEngine's ``LoggerHook``.
+        interval (int, optional): Read it every so many iterations of an epoch, and
+            at its last one. Defaults to None, the interval of MMEngine's
+            ``LoggerHook``.
 
     Examples:
         >>> from mmpretrain.registry import HOOKS
@@ -72,7 +73,7 @@ class PerturbationLogHook(Hook):
                 runner.optim_wrapper.class_counts,
                 None,
             )
-            self._groups = shot_groups(counts.numpy())
+            self._groups = shot_groups(counts.tolist())
             loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
             default = loggers[0].interval if loggers else 1
             self._interval = self.interval or default

@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -60,7 +60,7 @@ class TrainingSet:
                 "OpenSetHook, or use another `score` of OpenSetMetric, like 'energy'."
             )
         self.cfg = as_test_set(dataset, pipeline)
-        self._dataset = None
+        self._dataset: Optional[Dataset] = None
 
     @property
     def dataset(self) -> Dataset:
@@ -88,7 +88,7 @@ class TrainingSet:
 
     def dataloader(self) -> DataLoader:
         """Each image on one rank, in order."""
-        like = self.like
+        like: Any = self.like
         return DataLoader(
             self.dataset,
             batch_size=like.batch_size or like.batch_sampler.batch_size,
@@ -125,7 +125,7 @@ def training_statistics(
     if checkpoint is not None:
         path = beside_checkpoint(checkpoint, STATISTICS_SUFFIX, runner.work_dir)
         # The first rank decides for all, since machines may not share their files.
-        shared = [None]
+        shared: list = [None]
         if is_main_process():
             shared = [_reuse(runner, path, model, training_set, with_distances)]
         broadcast_object_list(shared)

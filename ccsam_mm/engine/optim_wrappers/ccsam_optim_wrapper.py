@@ -90,7 +90,7 @@ class CCSAMMixin(ClassConditionalMixin):
             counts,
             rho_scale=warmup * self.rho_scale,
             max_relative_norm=self.max_relative_norm,
-            radius=radius if radius == 'characteristic' else warmup * radius,
+            radius=radius if isinstance(radius, str) else warmup * radius,
             min_grad_norm=self.min_grad_norm,
         )
         # References only: whoever asks pays for the copy to the CPU.

@@ -2,7 +2,7 @@
 """Evaluates every image under weights that are perturbed for its class."""
 
 from contextlib import contextmanager
-from typing import Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -47,9 +47,15 @@ class ClassConditionalMixin(PassGuardMixin):
         sync_classes (bool): Whether class gradients are those of all ranks' images.
     """
 
-    def __init__(self, *args, **kwargs):
+    perturb: Union[str, Sequence[str]]
+    direction: str
+    class_reduction: str
+    perturbed_weight: float
+    sync_classes: bool
+
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self._passes: Union[ClassifierPasses, ClassRoutedPasses, None] = None
+        self._passes = None
         self._perturbed: List[nn.Parameter] = []
         self._matched: List[nn.Parameter] = []
         self._trained: List[bool] = []
@@ -105,7 +111,7 @@ class ClassConditionalMixin(PassGuardMixin):
     def _class_gradients(self, loss: Tensor, inputs: List[Tensor]) -> tuple:
         """Gradients of the clean loss; None where it does not depend on an input."""
         keep_graph = self.perturbed_weight < 1
-        grads = [None]
+        grads: tuple = (None,)
         if loss.requires_grad:
             with self._refuse_reruns():
                 grads = torch.autograd.grad(
@@ -209,7 +215,7 @@ class ClassConditionalMixin(PassGuardMixin):
 
     def _refuse_unweighted(self, losses: Dict) -> None:
         """With equal classes: all losses must be those of the weighted scores."""
-        total = sum(loss_scalar(losses[key]) for key in losses if 'loss' in key)
+        total: Any = sum(loss_scalar(losses[key]) for key in losses if 'loss' in key)
         model = self._passes.model
         found = parameter_beside(total, [], model.parameters())
         if found is not None:
@@ -236,6 +242,6 @@ class ClassConditionalMixin(PassGuardMixin):
                 losses[f'{key}_perturbed'] = share * loss_scalar(second[key])
         if share == 1:
             # No 'loss' in the name, or MMEngine would add it to the objective.
-            total = sum(loss_scalar(value) for value in clean.values())
+            total: Any = sum(loss_scalar(value) for value in clean.values())
             losses['clean_objective'] = total.detach()
         return losses

@@ -4,7 +4,7 @@
 import copy
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Set
 
 import torch
 import torch.nn as nn
@@ -174,7 +174,7 @@ class _Pass:
         # Calls that end before the first module begins.
         self.records = CallRecords(part.model, part.others, devices)
         self.random_state = RandomState(devices)
-        self.ran = set()
+        self.ran: Set[str] = set()
 
     def close(self) -> None:
         """Give all modules their own forward back."""
@@ -223,10 +223,10 @@ class _Pass:
         check: Optional[FirstStepCheck] = None,
     ) -> None:
         """Let every module run with class-wise weights."""
-        weights = dict(zip(self.part.parameters(), weights))
+        stacks = dict(zip(self.part.parameters(), weights))
         for name, parameters in self.part.modules.items():
             module = self.part.model.get_submodule(name)
-            own = {key: weights[parameter] for key, parameter in parameters.items()}
+            own = {key: stacks[parameter] for key, parameter in parameters.items()}
             forward = self._routed(name, module, own, check)
             stack.enter_context(override_forward(module, forward))
             stack.enter_context(hooks_around(module))

@@ -3,7 +3,7 @@
 
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 import torch
 from torch import Tensor
@@ -39,7 +39,9 @@ class ClassifierPasses:
         perturb_logits: Callable[[Tensor, Tensor, Tensor, Tensor], tuple],
         join_losses: Callable[[Dict, Dict], Dict],
     ):
-        self.model, self.head, self.linear, self.name = classifier
+        self.model: Any = classifier.model
+        self.head: Any = classifier.head
+        self.linear, self.name = classifier.linear, classifier.name
         self.perturb_logits = perturb_logits
         self.join_losses = join_losses
         self.signature = inspect.signature(self.model.forward)

@@ -52,7 +52,8 @@ def perturbed_logits(
     if sync_classes:
         first, seen = gather_samples([seen[0], share * grads, labels])
         share = 1
-    gradients = LinearClassGradients(*seen, bias=bias)
+    all_features, all_grads, all_labels = seen
+    gradients = LinearClassGradients(all_features, all_grads, all_labels, bias=bias)
     norms = gradients.norms()[first : first + own]
     length = lengths(share * norms, labels)
     if direction == 'random':

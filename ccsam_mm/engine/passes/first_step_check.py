@@ -115,8 +115,9 @@ def refuse_other_losses(losses: Dict, others: Dict, tolerance: float) -> None:
             loss_scalar(entries[key]).detach().double() if key in entries else None
             for entries in (losses, others)
         ]
-        if pair[1] is None or not torch.allclose(
-            *pair, rtol=tolerance, atol=0.01 * tolerance, equal_nan=True
+        first, second = pair
+        if second is None or not torch.allclose(
+            first, second, rtol=tolerance, atol=0.01 * tolerance, equal_nan=True
         ):
             values = ['none' if value is None else f'{value:.6g}' for value in pair]
             raise RuntimeError(

@@ -1,13 +1,13 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Finds the ways on which a loss depends on parameters."""
 
-from typing import Iterable, Optional, Tuple
+from typing import Any, Iterable, Optional, Tuple
 
 import torch.nn as nn
 from torch import Tensor
 
 # A tensor's place in the graph, which survives what happens to the tensor in place.
-Place = Tuple[object, int]
+Place = Tuple[Any, int]
 
 
 def place_of(tensor: Tensor) -> Place:
@@ -15,14 +15,14 @@ def place_of(tensor: Tensor) -> Place:
     return tensor.grad_fn, tensor.output_nr
 
 
-def mark_gate(tensor: Tensor) -> None:
+def mark_gate(tensor: Any) -> None:
     """Make the only output of a node a gate for :func:`parameter_beside`."""
     tensor.grad_fn.metadata['ccsam_mm.gate'] = True
 
 
 def parameter_beside(
-    loss: Tensor, gates: Iterable[Place], parameters: Iterable[nn.Parameter]
-) -> Optional[nn.Parameter]:
+    loss: Tensor, gates: Iterable[Place], parameters: Iterable[Tensor]
+) -> Optional[Tensor]:
     """One of the parameters that a loss depends on other than through the gates.
 
     It reads the graph alone: nothing is computed, and no device is waited for. A
@@ -31,10 +31,10 @@ def parameter_beside(
     Args:
         loss (Tensor): A loss whose graph still exists.
         gates (Iterable[Place]): Places of tensors, see :func:`place_of`.
-        parameters (Iterable[nn.Parameter]): Parameters to find.
+        parameters (Iterable[Tensor]): Parameters to find.
 
     Returns:
-        nn.Parameter | None: The first one that is found.
+        Tensor | None: The first one that is found.
 
     Examples:
         >>> import torch
@@ -66,6 +66,6 @@ def parameter_beside(
     return None
 
 
-def name_of(model: nn.Module, parameter: nn.Parameter) -> str:
+def name_of(model: nn.Module, parameter: Tensor) -> str:
     """First name of a parameter in a model."""
     return next(name for name, p in model.named_parameters() if p is parameter)

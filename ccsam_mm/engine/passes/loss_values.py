@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Reads the losses that a model returns."""
 
-from typing import List, Union
+from typing import Any, List, Union
 
 from torch import Tensor
 
@@ -10,4 +10,5 @@ def loss_scalar(value: Union[Tensor, List[Tensor]]) -> Tensor:
     """Scalar of a loss entry as MMEngine's ``parse_losses`` adds it up."""
     if isinstance(value, Tensor):
         return value.mean()
-    return sum(item.mean() for item in value)
+    total: Any = sum(item.mean() for item in value)
+    return total

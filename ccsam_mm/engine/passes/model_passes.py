@@ -3,7 +3,7 @@
 
 import inspect
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 import torch
 import torch.nn as nn
@@ -33,7 +33,7 @@ class ModelPasses:
         model: nn.Module,
         new_losses: Callable[[Dict, 'ModelPasses'], Optional[Dict]],
     ):
-        self.model = model
+        self.model: Any = model
         self.new_losses = new_losses
         self.signature = inspect.signature(model.forward)
         self.num_forwards = 0

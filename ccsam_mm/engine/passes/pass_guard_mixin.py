@@ -1,10 +1,15 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Refuses a training that would silently be plain SGD."""
 
+from typing import Any
 
-class PassGuardMixin:
+from mmengine.optim import OptimWrapper
+
+
+class PassGuardMixin(OptimWrapper):
     """Refuses losses of forwards without a perturbed pass."""
 
+    _passes: Any = None
     # The passes, and the number of their forwards, at the last update.
     _last_update = (None, 0)
 

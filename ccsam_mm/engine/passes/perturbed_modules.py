@@ -62,16 +62,16 @@ def _check_module(model: nn.Module, root: str) -> None:
         full = '.'.join(filter(None, (root, name)))
         if isinstance(inner, _BatchNorm) and inner is not root_module:
             raise NotImplementedError(
-                f'{root!r} ({type(root_module).__name__}) has parameters of its own and '
-                f'the batch norm {full!r} inside, so it cannot be routed by class: name '
-                'its submodules in optim_wrapper.perturb instead.'
+                f'{root!r} ({type(root_module).__name__}) has parameters of its own '
+                f'and the batch norm {full!r} inside, so it cannot be routed by class: '
+                'name its submodules in optim_wrapper.perturb instead.'
             )
         is_sequential = isinstance(inner, (nn.MultiheadAttention, nn.RNNBase))
         if is_sequential and inner is root_module and not inner.batch_first:
             raise NotImplementedError(
                 f'{root!r} ({type(root_module).__name__}) takes sequences before '
-                'images, so it cannot be routed by class: build it with batch_first=True, or leave '
-                'it out of optim_wrapper.perturb.'
+                'images, so it cannot be routed by class: build it with '
+                'batch_first=True, or leave it out of optim_wrapper.perturb.'
             )
 
 

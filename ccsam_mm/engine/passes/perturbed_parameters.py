@@ -2,7 +2,7 @@
 """Finds what ``perturb`` names in a model, or says in a sentence why it can't."""
 
 import inspect
-from typing import List, NamedTuple, Optional, Sequence, Union
+from typing import List, NamedTuple, Optional, Sequence, Set, Union
 
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
@@ -101,10 +101,9 @@ def find_linear_classifier(
     owners = {name.rpartition('.')[0] for name in names}
     name = min(owners)
     linear = model.get_submodule(name)
-    is_linear = isinstance(linear, nn.Linear) and (
-        type(linear).forward is nn.Linear.forward
-    )
-    if len(owners) > 1 or not is_linear:
+    if len(owners) > 1 or not isinstance(linear, nn.Linear):
+        return None
+    if type(linear).forward is not nn.Linear.forward:
         return None
     # A reparametrised layer (weight norm) has others, and its weight is none of them.
     own = {key for key, _ in linear.named_parameters()}
@@ -128,7 +127,7 @@ def matching_parameters(
         for key, parameter in module.named_parameters(recurse=False)
     }
     names = list(parameters)
-    matches = set()
+    matches: Set[nn.Parameter] = set()
     for prefix in [perturb] if isinstance(perturb, str) else perturb:
         found = [n for n in names if prefix in ('', n) or n.startswith(prefix + '.')]
         if not found:

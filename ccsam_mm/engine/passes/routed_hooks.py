@@ -38,7 +38,7 @@ def hooks_inside(module: nn.Module, pre_hooks: OrderedDict) -> Iterator[None]:
         module._forward_pre_hooks, module._forward_hooks = around
 
 
-def _select(hooks: OrderedDict, makes_weights: bool) -> OrderedDict:
+def _select(hooks: dict, makes_weights: bool) -> OrderedDict:
     kinds = (SpectralNorm, WeightNorm)
     return OrderedDict(
         (key, hook)

@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from typing import Dict
 
-from ccsam_mm.analysis.comparison import align_table
+from ccsam_mm.utils.tables import align_table
 
 # The others of OpenSetMetric are in the log line and in tools/test.py --out.
 FRACTIONS = ('f_measure', 'f_floor', 'f_accept_all', 'auroc', 'fpr95', 'oscr')
