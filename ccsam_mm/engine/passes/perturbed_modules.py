@@ -69,8 +69,8 @@ def _check_module(model: nn.Module, root: str) -> None:
         is_sequential = isinstance(inner, (nn.MultiheadAttention, nn.RNNBase))
         if is_sequential and inner is root_module and not inner.batch_first:
             raise NotImplementedError(
-                f'{root!r} ({type(root_module).__name__}) takes sequences before '
-                'images, so it cannot be routed by class: build it with '
+                f'{root!r} ({type(root_module).__name__}) takes inputs whose '
+                'rows are not images, so it cannot be routed by class: build it with '
                 'batch_first=True, or leave it out of optim_wrapper.perturb.'
             )
 

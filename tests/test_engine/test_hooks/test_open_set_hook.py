@@ -53,11 +53,11 @@ def make_runner(tmp_path, monkeypatch, checkpoint):
         runner = Runner.from_cfg(cfg)
         runner.seen = 0
 
-        def count(module, args):
+        def tally(module, args):
             runner.seen += len(args[0])
 
         net = getattr(runner.model, 'module', runner.model)
-        runner.counter = net.backbone.register_forward_pre_hook(count)
+        runner.counter = net.backbone.register_forward_pre_hook(tally)
         return runner
 
     return build
