@@ -6,8 +6,8 @@ import statistics
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from .plan import SweepTrial, axis_names
-from .report import values_of
+from .tables import values_of
+from .trial import SweepTrial, axis_names
 
 
 def plot_sweep(

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from ccsam_mm.utils.files import write_whole
 
 from .logs import problem_of_record
-from .plan import SweepTrial
-from .report import best_row
+from .tables import best_row
+from .trial import SweepTrial
 
 
 class SweepResults:
