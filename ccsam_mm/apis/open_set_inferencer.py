@@ -16,7 +16,7 @@ from ccsam_mm.evaluation import OpenSetMetric
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import (
     ClassStatistics,
-    PredictionWatch,
+    FeatureRecorder,
     needs_distances,
     needs_prototypes,
     open_set_score_key,
@@ -103,12 +103,12 @@ class OpenSetInferencer(ImageClassificationInferencer):
         self.threshold = self._read_threshold(
             metric.threshold if threshold is None else threshold
         )
-        self._watch = None
+        self._recorder = None
         if self.score_key != 'msp':
             functions = {
                 self.score_key: score_function(self.score, self._load_statistics())
             }
-            self._watch = PredictionWatch(self.model, score_writer(functions))
+            self._recorder = FeatureRecorder(self.model, score_writer(functions))
 
     def forward(self, inputs: Union[dict, tuple], **kwargs) -> List[DataSample]:
         """Feed the inputs to the model, and score its predictions.
@@ -120,10 +120,10 @@ class OpenSetInferencer(ImageClassificationInferencer):
         Returns:
             List[DataSample]: The predictions with ``open_set_scores``.
         """
-        if self._watch is not None:
-            self._watch.arm()
+        if self._recorder is not None:
+            self._recorder.arm()
         data_samples = super().forward(inputs, **kwargs)
-        if self._watch is None:
+        if self._recorder is None:
             for data_sample in data_samples:
                 confidence = float(data_sample.pred_score.max())
                 data_sample.open_set_scores = {'msp': confidence}

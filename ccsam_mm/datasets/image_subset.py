@@ -8,7 +8,7 @@ from mmengine.dataset import force_full_init
 from torch.utils.data import Dataset
 
 from .dataset_wrapper import DatasetWrapper
-from .narrow import narrow
+from .subsets import take_subset
 
 
 class ImageSubset(DatasetWrapper):
@@ -29,7 +29,7 @@ class ImageSubset(DatasetWrapper):
         """
         self._ori_indices = indices
         self._labels = labels
-        self.dataset, self._inner_indices = narrow(self.dataset, indices)
+        self.dataset, self._inner_indices = take_subset(self.dataset, indices)
 
     @force_full_init
     def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
@@ -45,7 +45,7 @@ class ImageSubset(DatasetWrapper):
         indices = np.asarray(indices, dtype=np.int64)
         self._ori_indices = self._ori_indices[indices]
         self._labels = self._labels[indices]
-        self.dataset, self._inner_indices = narrow(
+        self.dataset, self._inner_indices = take_subset(
             self.dataset, self._inner_indices[indices]
         )
 

@@ -8,13 +8,13 @@ from mmengine.fileio import exists, join_path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.base_dataset import expanduser
 
+from .class_counts import TrainingCountsMixin
 from .image_folders import first_outside, is_local, locate, missing_files
 from .image_list import ImageList
 from .json_list import read_json_list
 from .quoting import quote
 from .regular_files import kind_of_file
 from .text_list import read_class_names, read_text_list
-from .training_counts_mixin import TrainingCountsMixin
 
 
 class ListDataset(TrainingCountsMixin, BaseDataset):

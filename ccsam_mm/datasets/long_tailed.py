@@ -16,7 +16,7 @@ from .class_counts import (
 from .dataset_wrapper import build_dataset
 from .image_subset import ImageSubset
 from .imbalance import long_tailed_counts, select_held_out, select_long_tailed
-from .narrow import find_undividable
+from .subsets import find_unsplittable
 
 
 @DATASETS.register_module()
@@ -198,7 +198,7 @@ class LongTailed(ImageSubset):
 
     def _refuse_shared_images(self) -> None:
         """Refuse to divide what would show an image in both parts."""
-        shared = find_undividable(self.dataset)
+        shared = find_unsplittable(self.dataset)
         if shared is not None:
             name = type(shared).__name__
             raise ValueError(

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from .class_counts import class_names, get_gt_labels
 from .dataset_wrapper import DatasetWrapper, build_dataset
 from .labels_of_items import set_label
-from .narrow import narrow
+from .subsets import take_subset
 
 UNKNOWN = -1
 
@@ -109,7 +109,7 @@ class OpenSet(DatasetWrapper):
             self._check_unknown(dataset)
             chosen.append(self._choose(len(dataset), rng))
             # A refetch must not show an image of the other part.
-            self.datasets[i], where = narrow(dataset, chosen[-1])
+            self.datasets[i], where = take_subset(dataset, chosen[-1])
             inner.append(where)
         sizes = [len(indices) for indices in chosen]
         self._dataset_of = np.repeat(np.arange(len(sizes)), sizes)

@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger, print_log
 from mmpretrain.registry import METRICS
 from torch import Tensor
 
-from ccsam_mm.evaluation.class_counts import evaluated_class_counts
+from ccsam_mm.datasets.class_counts import evaluated_class_counts
 from ccsam_mm.evaluation.open_set import (
     auroc,
     fpr_at_tpr,

@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpretrain.registry import METRICS
 
-from ccsam_mm.evaluation.class_counts import (
+from ccsam_mm.datasets.class_counts import (
     evaluated_class_counts,
     recorded_training_counts,
 )

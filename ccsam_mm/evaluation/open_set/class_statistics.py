@@ -9,7 +9,7 @@ from mmengine.dist import all_gather_object, all_reduce
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .prediction_watch import PredictionWatch
+from .feature_recorder import FeatureRecorder
 
 
 class ClassStatistics(NamedTuple):
@@ -61,7 +61,7 @@ def collect_class_statistics(
     Returns:
         ClassStatistics: In single precision, on the CPU.
     """
-    linear = PredictionWatch(model, None).linear
+    linear = FeatureRecorder(model, None).linear
     num_classes = linear.out_features
     features = _ClassSums(num_classes, linear.in_features)
     logits = _ClassSums(num_classes, num_classes)
@@ -107,11 +107,11 @@ def _run(
         logits = logits.cpu().double()
         receive(features.cpu(), logits, labels, logits.argmax(dim=1) == labels)
 
-    watch = PredictionWatch(model, show)
+    recorder = FeatureRecorder(model, show)
     # About ten lines, however many batches.
     interval = max(1, len(dataloader) // 10)
     for i, batch in enumerate(dataloader, start=1):
-        watch.arm()
+        recorder.arm()
         with torch.no_grad():
             model.test_step(batch)
         if i % interval == 0 or i == len(dataloader):

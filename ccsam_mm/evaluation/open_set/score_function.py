@@ -136,7 +136,7 @@ def score_function(
 def score_writer(
     functions: Dict[str, ScoreFunction],
 ) -> Callable[[Tensor, Tensor, List], None]:
-    """Make what :class:`PredictionWatch` shows predictions to.
+    """Make what :class:`FeatureRecorder` shows predictions to.
 
     Args:
         functions (dict[str, Callable]): Those of :func:`score_function` by the keys of

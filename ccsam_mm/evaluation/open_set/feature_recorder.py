@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class PredictionWatch:
+class FeatureRecorder:
     """Shows the features and logits of a prediction to a callable.
 
     The logits are what the head's forward returns, the features what its final linear
@@ -18,21 +18,21 @@ class PredictionWatch:
     Args:
         model (nn.Module): A classifier of MMPretrain, without a wrapper for
             distributed training.
-        receive (Callable): Called after each watched prediction with the features
+        receive (Callable): Called after each recorded prediction with the features
             ``(B, d)``, the logits ``(B, K)``, both in single precision at least, and
             the list of the data samples.
 
     Examples:
         >>> import torch
         >>> from mmpretrain.models import ImageClassifier
-        >>> from ccsam_mm.evaluation.open_set import PredictionWatch
+        >>> from ccsam_mm.evaluation.open_set import FeatureRecorder
         >>> model = ImageClassifier(
         ...     backbone=dict(type='CIFARResNet', depth=8),
         ...     neck=dict(type='GlobalAveragePooling'),
         ...     head=dict(type='LinearClsHead', num_classes=10, in_channels=64))
-        >>> watch = PredictionWatch(model.eval(), lambda features, logits, samples:
+        >>> recorder = FeatureRecorder(model.eval(), lambda features, logits, samples:
         ...                         print(features.shape, logits.shape, len(samples)))
-        >>> watch.arm()
+        >>> recorder.arm()
         >>> samples = model(torch.rand(2, 3, 8, 8), mode='predict')
         torch.Size([2, 64]) torch.Size([2, 10]) 2
     """

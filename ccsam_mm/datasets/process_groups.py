@@ -7,7 +7,7 @@ from mmengine.dist import is_distributed
 
 
 @contextmanager
-def as_only_process() -> Iterator[None]:
+def without_process_group() -> Iterator[None]:
     """Let one rank build a data set that the other ranks do not build.
 
     MMPretrain's CIFAR and MNIST wait for all ranks while they load, but not where they
@@ -16,8 +16,8 @@ def as_only_process() -> Iterator[None]:
 
     Examples:
         >>> from mmengine.dist import get_world_size
-        >>> from ccsam_mm.datasets.only_process import as_only_process
-        >>> with as_only_process():
+        >>> from ccsam_mm.datasets.process_groups import without_process_group
+        >>> with without_process_group():
         ...     get_world_size()
         1
     """

@@ -20,7 +20,7 @@ def evaluated_class_counts(
         list[int], optional: Training images of each class; None if nobody knows.
 
     Examples:
-        >>> from ccsam_mm.evaluation.class_counts import evaluated_class_counts
+        >>> from ccsam_mm.datasets.class_counts import evaluated_class_counts
         >>> evaluated_class_counts(None, dict(class_counts=[100, 10]))
         [100, 10]
     """
