@@ -1,9 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
-from mmengine.dataset import force_full_init
 from mmengine.fileio import exists, join_path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.base_dataset import expanduser
@@ -12,12 +11,13 @@ from .class_counts import TrainingCountsMixin
 from .image_folders import first_outside, is_local, locate, missing_files
 from .image_list import ImageList
 from .json_list import read_json_list
+from .label_array_mixin import LabelArrayMixin
 from .quoting import quote
 from .regular_files import kind_of_file
 from .text_list import read_class_names, read_text_list
 
 
-class ListDataset(TrainingCountsMixin, BaseDataset):
+class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
     """Base of the long-tailed data sets whose splits are lists of images.
 
     A list has lines ``relative/path label``. Images are looked for where the list
@@ -113,14 +113,6 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
             return
         name = self.train_ann_file or self._official_list(self.data_root, 'train')
         self.train_ann_file = join_path(self.data_root, name)
-
-    def full_init(self) -> None:
-        """Load the list, unless that was done."""
-        if self._fully_initialized:
-            return
-        super().full_init()
-        if self._indices is not None:
-            self._labels = _take(self._labels, self._indices)
 
     def load_data_list(self) -> list[dict]:
         """Load the images of the split, and what the training list tells."""
@@ -242,73 +234,3 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
                 '`data_root` or `data_prefix` to where the images are, or set '
                 '`check_files=False` to find out in training.'
             )
-
-    @force_full_init
-    def get_gt_labels(self) -> np.ndarray:
-        """Get all ground-truth labels.
-
-        Returns:
-            np.ndarray: The labels, with shape ``(N, )``.
-        """
-        return self._labels.copy()
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get category id by index.
-
-        Args:
-            idx (int): Index of the image.
-
-        Returns:
-            list[int]: The one category of the image.
-        """
-        return [int(self._labels[idx])]
-
-    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
-        """Reduce the data set to some of its images.
-
-        Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
-                images, or the indices of those to keep.
-        """
-        super().get_subset_(indices)
-        self._labels = _take(self._labels, indices)
-
-    def get_subset(self, indices: Union[Sequence[int], int]) -> 'ListDataset':
-        """Copy some of the images to another data set.
-
-        Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
-                images, or the indices of those to copy.
-
-        Returns:
-            ListDataset: The smaller data set.
-        """
-        subset = super().get_subset(indices)
-        subset._labels = _take(self._labels, indices)
-        return subset
-
-    def prepare_data(self, idx: int) -> Any:
-        """Get an item, or in training one of the same class if it is unreadable.
-
-        Where the second image is unreadable, too, MMEngine takes any other one.
-
-        Args:
-            idx (int): Index of the image.
-
-        Returns:
-            Any: What the pipeline makes of it.
-        """
-        data = super().prepare_data(idx)
-        if data is None and not self.test_mode:
-            same_class = np.flatnonzero(self._labels == self._labels[idx])
-            # NumPy's generator of the worker, which MMEngine seeds and uses for this.
-            data = super().prepare_data(int(np.random.choice(same_class)))
-        return data
-
-
-def _take(labels: np.ndarray, indices: Union[Sequence[int], int]) -> np.ndarray:
-    """Select labels as MMEngine selects images."""
-    if isinstance(indices, int):
-        return labels[:indices] if indices >= 0 else labels[indices:]
-    return labels[np.asarray(indices, dtype=np.int64)]

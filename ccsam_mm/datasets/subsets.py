@@ -78,8 +78,8 @@ def find_unsplittable(dataset: Dataset) -> Optional[Dataset]:
     if len(np.unique(shown)) < len(shown):
         return dataset
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    narrows = isinstance(dataset, (ConcatDataset, KFoldDataset, Subset))
-    if not (narrows or _makes_subsets(dataset)):
+    divides = isinstance(dataset, (ConcatDataset, KFoldDataset, Subset))
+    if not (divides or _makes_subsets(dataset)):
         return dataset if any(isinstance(d, BaseDataset) for d in inner) else None
     found = map(find_unsplittable, inner)
     return next((d for d in found if d is not None), None)

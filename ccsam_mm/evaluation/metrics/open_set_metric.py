@@ -11,7 +11,6 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmpretrain.registry import METRICS
-from torch import Tensor
 
 from ccsam_mm.datasets.class_counts import evaluated_class_counts
 from ccsam_mm.evaluation.open_set import (
@@ -25,6 +24,7 @@ from ccsam_mm.evaluation.open_set import (
 )
 from ccsam_mm.evaluation.shot_groups import check_shot_rule
 
+from .open_set_batch import batch_scores, batch_targets, results_as_arrays
 from .shot_accuracy import ShotAccuracy
 
 
@@ -132,9 +132,9 @@ class OpenSetMetric(BaseMetric):
         # in the model.
         scores = torch.stack([sample['pred_score'] for sample in data_samples])
         confidence, pred = scores.max(dim=1)
-        target = _targets(data_samples, num_classes=scores.shape[1])
+        target = batch_targets(data_samples, num_classes=scores.shape[1])
         self._check_class_counts(scores.shape[1])
-        score = self._get_scores(data_samples, confidence)
+        score = batch_scores(data_samples, self.score_key, confidence)
         self.results.extend(zip(pred.tolist(), target.tolist(), score))
 
     def compute_metrics(self, results: list) -> dict:
@@ -251,21 +251,6 @@ class OpenSetMetric(BaseMetric):
         name = re.sub(r'[^\w.-]+', '_', f'{self.prefix}_{self.score_key}').strip('_')
         return osp.join(folder, f'{name}.json')
 
-    def _get_scores(
-        self, data_samples: Sequence[dict], confidence: Tensor
-    ) -> list[float]:
-        """Take the hook's scores; the largest probability needs no hook."""
-        first = data_samples[0].get('open_set_scores', {})
-        if self.score_key in first:
-            return [float(s['open_set_scores'][self.score_key]) for s in data_samples]
-        if self.score_key == 'msp':
-            return confidence.tolist()
-        raise ValueError(
-            f"The images have no score '{self.score_key}' for OpenSetMetric, but "
-            f"{sorted(first)}: add dict(type='OpenSetHook') to `custom_hooks`, test "
-            "without test-time augmentation, or set `score` to 'msp'."
-        )
-
     def _check_class_counts(self, num_classes: int) -> None:
         counts = evaluated_class_counts(self.class_counts, self.dataset_meta)
         if counts is not None and len(counts) != num_classes:
@@ -295,47 +280,6 @@ class OpenSetMetric(BaseMetric):
                 'OpenSetMetric leaves many, medium and few out, not knowing how many '
                 'training images each class has: set its `class_counts`.'
             )
-
-
-def _targets(data_samples: Sequence[dict], num_classes: int) -> Tensor:
-    """Join and check the labels of a batch."""
-    labels = [sample['gt_label'] for sample in data_samples]
-    if any(label.numel() != 1 for label in labels):
-        raise ValueError(
-            'OpenSetMetric needs one label per image, but `gt_label` has '
-            f'{max(label.numel() for label in labels)}: choose another `type` in '
-            '`val_evaluator` and `test_evaluator`.'
-        )
-    target = torch.cat(labels)
-    wrong = target[(target < -1) | (target >= num_classes)]
-    if wrong.numel():
-        raise ValueError(
-            f'OpenSetMetric met the label {int(wrong[0])}, but the model scores '
-            f'{num_classes} classes: in the evaluated data set, give unknown classes '
-            f'the label -1, and known ones 0 to {num_classes - 1}.'
-        )
-    return target
-
-
-def results_as_arrays(results: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Join the results of all images.
-
-    Args:
-        results (list): One tuple of prediction, label and score for each image.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: The three, each with shape ``(N, )``.
-
-    Raises:
-        ValueError: If there is no image.
-    """
-    if not results:
-        raise ValueError(
-            'OpenSetMetric was given no image at all: check `data_root`, `ann_file` '
-            'and `indices` of the data sets in `val_dataloader` and `test_dataloader`.'
-        )
-    pred, target, score = map(np.asarray, zip(*results))
-    return pred, target, score
 
 
 def _warn(message: str) -> None:

@@ -5,7 +5,8 @@ from mmpretrain.registry import METRICS
 
 from ccsam_mm.evaluation.open_set import choose_threshold, plot_open_set
 
-from .open_set_metric import OpenSetMetric, results_as_arrays
+from .open_set_batch import results_as_arrays
+from .open_set_metric import OpenSetMetric
 
 
 @METRICS.register_module()
