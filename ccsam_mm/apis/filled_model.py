@@ -39,7 +39,7 @@ def build_filled_model(
         if pretrained is None:
             raise ValueError(
                 'OpenSetInferencer got no checkpoint, and neither config nor model '
-                'name tells one: set `pretrained` to its path, or to False to predict '
+                'name gives one: set `pretrained` to its path, or to False to predict '
                 'with random weights.'
             )
     if pretrained:

@@ -37,23 +37,24 @@ _DEVICE_OPTIONS = ('device_map', 'offload_folder')
 
 
 class OpenSetInferencer(ImageClassificationInferencer):
-    """Classify images, and say of which ones the class is unknown.
+    """Classify images, and mark those of unknown classes.
 
     It is MMPretrain's inferencer with a score and a threshold of ``OpenSetMetric``.
-    What scores with prototypes and ``threshold='auto'`` need is read beside the
-    checkpoint, where ``tools/analysis_tools/choose_threshold.py`` puts it.
+    The statistics that scores with prototypes need, and the threshold for
+    ``threshold='auto'``, are read from files beside the checkpoint, which
+    ``tools/analysis_tools/choose_threshold.py`` writes.
 
     Args:
         model (BaseModel | str | Config): A model name or a path to the config file, or
             a :obj:`BaseModel` object.
         pretrained (str | bool): Path to the checkpoint, which has to fill the model;
             False leaves it as it is. Defaults to True, the checkpoint that the config
-            or the model name tells.
+            or the model name gives.
         device (str, optional): Device to run inference. Defaults to None.
         classes (Sequence[str], optional): Names of the known classes. Defaults to
             None, which takes those in the checkpoint.
-        score (str | dict, optional): The score. Defaults to None, that of the first
-            ``OpenSetMetric`` in the config's ``test_evaluator``, or else 'msp'.
+        score (str | dict, optional): The score. Defaults to None, the score of the
+            first ``OpenSetMetric`` in the config's ``test_evaluator``, or else 'msp'.
         threshold (float | str, optional): The least score of a known class, 'auto',
             or a JSON file of thresholds. Defaults to None, that of the config's
             ``OpenSetMetric`` with the score, or else 'auto' (0.1 for 'msp').
@@ -165,7 +166,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
                 Defaults to False.
 
         Returns:
-            List[dict | DataSample]: What MMPretrain returns, with ``open_set_score``
+            List[dict | DataSample]: The results of MMPretrain, with ``open_set_score``
             and ``threshold``. Where the score does not reach the threshold,
             ``pred_class`` is 'unknown' and ``pred_label`` -1.
         """
@@ -190,7 +191,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
             return data_sample
         scores, shown = data_sample.pred_score, data_sample.clone()
         rejected = scores.new_tensor([data_sample.open_set_scores[self.score_key]])
-        # Not its setters, which count classes.
+        # Not the setters, which check the number of classes.
         shown.set_field(torch.cat([scores, rejected]), 'pred_score')
         shown.set_field(torch.tensor([-1]), 'pred_label')
         return shown

@@ -30,11 +30,11 @@ def statistics_for_score(
         ValueError: If the file is missing or does not fit the model and the score.
     """
     kept = load_statistics(path)
-    lacking = _what_lacks(kept, score, model)
-    if lacking:
+    reason = _why_unusable(kept, score, model)
+    if reason:
         raise ValueError(
             f'score={score!r} needs {path}, the statistics of the training '
-            f'images, which {lacking}: make it with `python tools/analysis_tools/'
+            f'images, which {reason}: make it with `python tools/analysis_tools/'
             'choose_threshold.py CONFIG CHECKPOINT`, or use another `score`, like '
             "'energy'."
         )
@@ -43,14 +43,14 @@ def statistics_for_score(
     return ClassStatistics(*(t if t is None else t.to(device) for t in tensors))
 
 
-def _what_lacks(
+def _why_unusable(
     kept: Optional[KeptStatistics], score: Union[str, dict], model: BaseModel
 ) -> str:
-    """Say why statistics can not be used, or nothing."""
+    """Say why statistics cannot be used; empty if they can."""
     if kept is None:
-        return 'is not there'
+        return 'is missing'
     if kept.model_key != model_key(model):
-        return 'is that of other weights'
+        return 'belongs to other weights'
     if needs_distances(score) and kept.statistics.distances is None:
         return "was made without score='openmax' in the config"
     return ''

@@ -12,7 +12,7 @@ from .subsets import take_subset
 
 
 class ImageSubset(DatasetWrapper):
-    """Base of wrappers that show some images of a data set.
+    """Base of wrappers that keep some images of a data set.
 
     Subclasses build ``dataset`` in their constructor, and call :meth:`_keep` in
     :meth:`full_init`.
@@ -92,7 +92,7 @@ class ImageSubset(DatasetWrapper):
         return self.dataset[int(self._inner_indices[idx])]
 
     def extra_repr(self) -> list[str]:
-        """What there is to say about the initialised data set.
+        """Describe the initialised data set.
 
         Returns:
             list[str]: Lines without indentation.

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Reads the JSON files of iNaturalist's competitions, and says what is wrong there."""
+"""Reads and checks the JSON files of iNaturalist's competitions."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def read_json_list(file: str) -> ImageList:
             (``id``, ``name``).
 
     Returns:
-        ImageList: What the file lists, in the order of ``images``.
+        ImageList: The listed images, in the order of ``images``.
     """
     check_regular(file)
     try:
@@ -65,9 +65,9 @@ def _parse(text: bytes) -> dict:
 
 
 def _map(content: dict, part: str, key: str, value: str, convert: Any) -> dict:
-    """Read what the entries of a part say of each id.
+    """Map the id of each entry of a part to one of its values.
 
-    An id that comes twice may not say two things; that of an image may not come twice.
+    A repeated id must have the same value; an image's id must not be repeated.
     """
     entries = content.get(part)
     if not isinstance(entries, list):
@@ -108,7 +108,7 @@ def _as_id(value: Any, key: str) -> Union[int, str]:
 
 
 def _as_label(value: Any, key: str) -> int:
-    """Refuse what an array of labels would convert, cut off or can not hold."""
+    """Refuse values that an array of labels would convert or cannot hold."""
     if type(value) is not int or abs(value) > MAX_LABEL:
         raise ValueError(f'has the `{key}` {quote(value)}, no integer')
     return value

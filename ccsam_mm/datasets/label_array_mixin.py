@@ -70,13 +70,13 @@ class LabelArrayMixin:
     def prepare_data(self, idx: int) -> Any:
         """Get an item, or in training one of the same class if it is unreadable.
 
-        Where the second image is unreadable, too, MMEngine takes any other one.
+        If the second image is unreadable as well, MMEngine takes any other one.
 
         Args:
             idx (int): Index of the image.
 
         Returns:
-            Any: What the pipeline makes of it.
+            Any: The output of the pipeline.
         """
         data = super().prepare_data(idx)
         if data is None and not self.test_mode:

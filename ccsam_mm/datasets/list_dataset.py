@@ -20,12 +20,12 @@ from .text_list import read_class_names, read_text_list
 class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
     """Base of the long-tailed data sets whose splits are lists of images.
 
-    A list has lines ``relative/path label``. Images are looked for where the list
-    says and, if there is no such folder, in the other layouts that are in use
-    (:meth:`_candidates`). All splits read the training list, too: it gives
-    ``metainfo['class_counts']`` and the class names, and no image of it may be in
-    another split. What is wrong with a list is found when it is loaded, and the
-    message names file and line.
+    A list has lines ``relative/path label``. Images are searched where the list says
+    and, if there is no such folder, in the other common layouts
+    (:meth:`_candidates`). All splits also read the training list: it gives
+    ``metainfo['class_counts']`` and the class names, and none of its images may be in
+    another split. Mistakes in a list are reported when it is loaded, with file and
+    line.
 
     Subclasses set the class attributes and override :meth:`_class_of` and
     :meth:`_candidates`.
@@ -115,7 +115,7 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
         self.train_ann_file = join_path(self.data_root, name)
 
     def load_data_list(self) -> list[dict]:
-        """Load the images of the split, and what the training list tells."""
+        """Load the images of the split, and the class counts of the training list."""
         training = self._read(self.train_ann_file)
         names = self._metainfo.get('classes')
         num_classes = self.NUM_CLASSES if names is None else len(names)
@@ -146,7 +146,7 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
         ]
 
     def _class_of(self, folder: str) -> str:
-        """Tell the class from a folder of the list.
+        """Derive the class from a folder of the list.
 
         Args:
             folder (str): The folder, as the list writes it.
@@ -162,8 +162,8 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
 
         Args:
             folder (str): The folder, as the list writes it.
-            class_folder (str): What :meth:`_class_of` says of the training images
-                of the same class; '' for unknown classes.
+            class_folder (str): The result of :meth:`_class_of` for the training
+                images of the same class; '' for unknown classes.
 
         Returns:
             list[str]: Folders below the prefix of the images, the likeliest first.
@@ -174,7 +174,7 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
         """Name the classes that nothing else names.
 
         Args:
-            folders (list[str]): What :meth:`_class_of` says of each class.
+            folders (list[str]): The result of :meth:`_class_of` for each class.
 
         Returns:
             list[str]: One name per class.
@@ -195,12 +195,12 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
             ) from error
 
     def _class_folders(self, training: ImageList) -> list[str]:
-        """Tell from the first image of each class what its folder is called."""
+        """Derive the folder of each class from its first image."""
         _, first = np.unique(training.labels, return_index=True)
         return [self._class_of(training.paths[i].rpartition('/')[0]) for i in first]
 
     def _locate(self, images: ImageList, class_folders: list[str]) -> None:
-        """Replace the paths that a list writes by those of the images."""
+        """Replace the paths of a list by those on this machine."""
         known = dict(enumerate(class_folders))
         images.paths = locate(
             self.img_prefix,
@@ -219,7 +219,7 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
             )
 
     def _check_files(self, images: ImageList) -> None:
-        """Refuse a list whose images are not all there."""
+        """Refuse a list with missing images."""
         missing = missing_files(images.paths)
         if missing:
             path = images.paths[missing[0]]

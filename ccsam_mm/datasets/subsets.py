@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Real subsets of data sets, which the refetch of unreadable images stays in."""
+"""Real subsets of data sets: replacements of unreadable images stay within them."""
 
 import copy
 from typing import Optional
@@ -13,7 +13,7 @@ from .dataset_wrapper import DatasetWrapper
 
 
 def take_subset(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndarray]:
-    """Make a real subset where that can be.
+    """Take a real subset of a data set, where it can be divided.
 
     Args:
         dataset (Dataset): The data set, which is not changed.
@@ -61,14 +61,14 @@ def take_subset(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndar
 
 
 def find_unsplittable(dataset: Dataset) -> Optional[Dataset]:
-    """Find what would show an image of one part of a data set in the other one, too.
+    """Find a wrapper that would return images of one part of a data set in the other.
 
     Args:
         dataset (Dataset): The data set, which may wrap others.
 
     Returns:
-        Dataset | None: The data set or one that it wraps, which shows an image several
-        times or refetches from more images than :func:`take_subset` has left.
+        Dataset | None: The data set or one that it wraps, which returns an image
+        several times or takes replacements from outside of the subset.
     """
     if isinstance(dataset, BaseDataset):
         return None
@@ -93,7 +93,7 @@ def _makes_subsets(dataset: Dataset) -> bool:
 def _take_parts(
     dataset: ConcatDataset, indices: np.ndarray
 ) -> tuple[list[Dataset], np.ndarray]:
-    """Narrow each of the joined data sets to its share of the images."""
+    """Take a subset of each of the joined data sets."""
     number = np.searchsorted(dataset.cumulative_sizes, indices, side='right')
     begins = np.array([0, *dataset.cumulative_sizes[:-1]])
     parts, where = [], np.empty_like(indices)

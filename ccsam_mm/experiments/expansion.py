@@ -18,7 +18,7 @@ def expand_sweep(
     """Expand a sweep to rows times seeds, and check every override on the way.
 
     Args:
-        sweep (dict): What :func:`load_sweep` returns.
+        sweep (dict): The result of :func:`load_sweep`.
         load_config (Callable): Reads a config file. Defaults to ``Config.fromfile``.
 
     Returns:
@@ -48,7 +48,7 @@ def expand_sweep(
     rows = list(dict.fromkeys(trial.row for trial in trials))
     if sweep['baseline'] not in (None, *rows):
         raise ValueError(
-            f"baseline '{sweep['baseline']}' is no row: there are {' '.join(rows)}."
+            f"baseline '{sweep['baseline']}' is not a row: there are {' '.join(rows)}."
         )
     _check_select(sweep, trials)
     return trials

@@ -61,7 +61,7 @@ class RayTask:
     Args:
         command (list[str]): The command.
         log (str): The file that its output is appended to.
-        env (dict[str, str]): What to add to the worker's environment.
+        env (dict[str, str]): Additions to the worker's environment.
         threads (int): The CPUs to reserve, beside one GPU where the cluster has any.
     """
 

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""The trainings of one trial, named after what they do."""
+"""The trainings of one trial, named after their config values."""
 
 import os.path as osp
 from copy import deepcopy
@@ -52,7 +52,7 @@ def _all_stages(sweep: dict) -> List[str]:
 
 
 def _of_stage(overrides: dict, stage: str, stages: List[str]) -> dict:
-    """The overrides of a stage: keys may begin with the one stage that they are of."""
+    """The overrides of a stage; a key may begin with the name of its stage."""
     own = {}
     for key, value in overrides.items():
         first, _, rest = key.partition('.')
@@ -64,7 +64,7 @@ def _of_stage(overrides: dict, stage: str, stages: List[str]) -> dict:
 
 
 def _checked(cfg: Config, overrides: dict, where: str, path: str) -> dict:
-    """Refuse misspelt keys, which the config lacks; '+' adds one on purpose."""
+    """Refuse keys that the config does not have, unless '+' adds them."""
     checked = {}
     for key, value in overrides.items():
         node = cfg._cfg_dict
@@ -88,7 +88,7 @@ def _checked(cfg: Config, overrides: dict, where: str, path: str) -> dict:
 
 
 def _build_stage(sweep, spec, cfg, overrides, built, where) -> SweepStage:
-    """A training that is named by what it does."""
+    """A training, named after its config values."""
     if cfg.get('val_dataloader') is None:
         raise ValueError(
             f'{spec["config"]}, the config of {where}, has no val_dataloader, and '

@@ -6,7 +6,7 @@ from typing import Optional
 
 from mmengine.config import Config
 
-# What each part of a sweep file may have.
+# The keys of each part of a sweep file.
 KEYS = dict(
     sweep=(
         'work_dir', 'results', 'seeds', 'common', 'baseline', 'select', 'test', 'runs',
@@ -18,7 +18,7 @@ KEYS = dict(
 
 
 def load_sweep(path: str) -> dict:
-    """Read a sweep file, check its keys and fill in what it leaves out.
+    """Read a sweep file, check its keys and fill in the defaults.
 
     Args:
         path (str): A config file, see ``tools/benchmarks/sweep.py``.
@@ -48,11 +48,11 @@ def load_sweep(path: str) -> dict:
 
 
 def check_sweep(sweep: dict, path: str = 'the sweep') -> dict:
-    """Check the keys of a sweep, and fill in what it leaves out.
+    """Check the keys of a sweep, and fill in the defaults.
 
     Args:
         sweep (dict): The sweep.
-        path (str): What messages call it. Defaults to 'the sweep'.
+        path (str): Its name in messages. Defaults to 'the sweep'.
 
     Returns:
         dict: The sweep with all keys.
@@ -101,7 +101,7 @@ def _check_keys(mapping: dict, kind: str, where: str, needed=()) -> Optional[str
     for key in mapping:
         if key not in KEYS[kind]:
             raise ValueError(
-                f"'{key}' is no key of {where}: there are {', '.join(KEYS[kind])}"
+                f"'{key}' is not a key of {where}: there are {', '.join(KEYS[kind])}"
                 f'{" (begin helpers with an underscore)" if kind == "sweep" else ""}.'
             )
     for key in needed:
@@ -115,7 +115,7 @@ def check_unique(names: list, what: str) -> None:
 
     Args:
         names (list): The names, seeds or values.
-        what (str): What they name, for the message.
+        what (str): The kind of thing that they name, for the message.
     """
     for name in names:
         if names.count(name) > 1:

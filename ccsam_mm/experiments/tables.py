@@ -9,7 +9,7 @@ from ccsam_mm.analysis.comparison import COLUMNS, align_table
 
 
 def values_of(lines: List[dict], row: str, stage: str, metric: str) -> Dict[int, float]:
-    """Collect what one row has measured.
+    """Collect the values of one row.
 
     Args:
         lines (list[dict]): The JSON lines.

@@ -37,7 +37,7 @@ class SweepTrial:
 
     @property
     def id(self) -> str:
-        """str: What changes when a value of any of the configs does."""
+        """str: A digest of the values of all configs."""
         return '-'.join(stage.fingerprint for stage in self.stages)
 
     def stage(self, name: str) -> Optional[SweepStage]:

@@ -57,7 +57,7 @@ def test_byte_order_mark_is_no_part_of_the_first_path(tmp_path):
 def test_another_encoding_is_named_with_the_file(tmp_path, encoding):
     file = tmp_path / 'list.txt'
     file.write_text('caf\xe9.jpg 0\n', encoding=encoding)
-    with pytest.raises(ValueError, match=r"^'.*list.txt' is no text in UTF-8 \("):
+    with pytest.raises(ValueError, match=r"^'.*list.txt' is not text in UTF-8 \("):
         read_text_list(str(file))
 
 

@@ -99,7 +99,7 @@ def test_held_out_images_of_what_can_not_be_divided(toy, wrapper):
     name = type(dataset).__name__
     options = dict(imbalance_ratio=2, max_per_class=6)
     assert LongTailed(dataset, **options).metainfo['class_counts'] == [6, 4, 3]
-    message = f'held_out=2 of LongTailed can not divide {name}, .* put {name} around'
+    message = f'held_out=2 of LongTailed cannot divide {name}, .* put {name} around'
     with pytest.raises(ValueError, match=message):
         LongTailed(dataset, held_out=2, **options)
 

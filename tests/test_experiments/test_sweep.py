@@ -134,12 +134,15 @@ def test_stage_loads_the_one_that_it_names(configs):
     [
         (
             dict(sedes=[0]),
-            "'sedes' is no key of the sweep: there are work_dir, results",
+            "'sedes' is not a key of the sweep: there are work_dir, results",
         ),
         (dict(runs=[dict(name='a')]), "a run of the sweep lacks 'stages'"),
         (dict(runs=['a']), "a run of the sweep has to be a dict, but is 'a'"),
         (dict(runs=[a_run(), a_run()]), "'ccsam' names more than one run"),
-        (dict(runs=[a_run(epochs=1)]), "'epochs' is no key of a stage of run 'ccsam'"),
+        (
+            dict(runs=[a_run(epochs=1)]),
+            "'epochs' is not a key of a stage of run 'ccsam'",
+        ),
         (
             dict(runs=[a_run(grid={'rho': [1]})]),
             "'rho' of run 'ccsam' has to begin with",
@@ -156,9 +159,9 @@ def test_stage_loads_the_one_that_it_names(configs):
             dict(common={'train_cfg': dict(a=1)}),
             "'train_cfg' of.* override the keys below",
         ),
-        (dict(common={'train_cfg.max_epochs': '1'}), "'1' can not be passed on"),
+        (dict(common={'train_cfg.max_epochs': '1'}), "'1' cannot be passed on"),
         (dict(runs=[a_run(loads='stage0')]), 'has no default_hooks.load_stage1'),
-        (dict(baseline='sgd'), "baseline 'sgd' is no row: there are ccsam."),
+        (dict(baseline='sgd'), "baseline 'sgd' is not a row: there are ccsam."),
         (dict(select=dict(stage='stage3')), "run 'ccsam' has no stage 'stage3'"),
         (dict(select=dict(rule='more')), "'greater' or 'less'"),
         (dict(seeds=3), '`seeds` of the sweep has to be a list'),

@@ -16,7 +16,7 @@ from .names import class_names, describe_class
 def count_classes(dataset: Dataset) -> list[int]:
     """Count the images of each class of a data set.
 
-    An image that ``RepeatDataset`` or ``ClassBalancedDataset`` shows several
+    An image that ``RepeatDataset`` or ``ClassBalancedDataset`` returns several
     times counts once: the radius of a class depends on how many different
     images were collected. The number of classes is that of
     ``metainfo['classes']``, or the largest label plus one where no class names
@@ -43,7 +43,7 @@ def count_classes(dataset: Dataset) -> list[int]:
 def known_class_counts(dataset: Dataset) -> Optional[list[int]]:
     """Find the training counts that a data set carries.
 
-    Those of data sets that are joined or divided are not the ones of the whole.
+    The counts of joined or divided data sets are not those of the whole.
 
     Args:
         dataset (Dataset): The data set.

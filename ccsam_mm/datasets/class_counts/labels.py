@@ -13,7 +13,7 @@ from ..quoting import quote
 def get_gt_labels(dataset: Dataset) -> np.ndarray:
     """Get the label of every item of a data set without loading an image.
 
-    It sees through the wrappers of MMEngine and MMPretrain and through
+    It looks through the wrappers of MMEngine and MMPretrain and through
     :class:`torch.utils.data.Subset`, nested in any order.
 
     Args:
@@ -38,7 +38,7 @@ def get_gt_labels(dataset: Dataset) -> np.ndarray:
         return get_gt_labels(dataset.dataset)[np.asarray(dataset.repeat_indices)]
     if isinstance(dataset, Subset):
         return get_gt_labels(dataset.dataset)[np.asarray(dataset.indices)]
-    # `num_batch_per_epoch` makes MMEngine's Runner show a shorter data set.
+    # `num_batch_per_epoch` makes MMEngine's Runner shorten the data set.
     return _own_labels(dataset)[: len(dataset)]
 
 
@@ -58,7 +58,7 @@ def _own_labels(dataset: Dataset) -> np.ndarray:
             'class-balanced sampling need a labelled data set, so set '
             '`with_label=True` or another `type` in its config.'
         ) from error
-    except ValueError as error:  # numpy's word for lists of different lengths
+    except ValueError as error:  # NumPy's error for lists of different lengths
         raise _multi_label_error(name) from error
     if labels.ndim != 1:
         if labels.size == 0:
@@ -77,12 +77,12 @@ def _multi_label_error(name: str) -> TypeError:
 
 
 def _label_type_error(name: str, label: Any, dtype: np.dtype) -> TypeError:
-    """The sentence on labels that are single, but no integers."""
+    """The error for single labels that are not integers."""
     kinds = {'U': 'texts', 'S': 'texts', 'f': 'floats', 'b': 'truth values'}
     kind = kinds.get(dtype.kind)
     if kind is None:
         return _multi_label_error(name)
-    # NumPy makes texts of all where one is; the first one says enough.
+    # NumPy turns all labels into texts if one is a text; the first is enough.
     return TypeError(
         f'{name} does not give each image one integer `gt_label`, but {kind} such as '
         f'{quote(label.item())}: convert them to integers, the positions of the '

@@ -10,12 +10,12 @@ class TrainingCountsMixin:
     """
 
     def full_init(self) -> None:
-        """Load the annotations, and count what ``indices`` leave of them."""
+        """Load the annotations, and count the images that ``indices`` select."""
         if self._fully_initialized:
             return
         super().full_init()
         if self._indices is not None and self.split == 'train':
-            # A class may be gone: what needs all of them refuses a count of zero.
+            # A class may be empty; users of the counts refuse zero where they need all.
             counts = np.bincount(
                 super().get_gt_labels(),
                 minlength=len(self._metainfo['class_counts']),

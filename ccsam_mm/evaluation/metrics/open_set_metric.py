@@ -46,7 +46,7 @@ class OpenSetMetric(BaseMetric):
     ``accuracy``, where rejection counts as a mistake; ``many``, ``medium`` and ``few``,
     the mean of these class accuracies over a group; ``top1``, without rejection.
 
-    Several ones in an evaluator, for several scores, need a ``prefix`` each.
+    Several of them in one evaluator, for several scores, need a ``prefix`` each.
 
     Args:
         threshold (float | str, optional): The least score of an accepted image; the
@@ -111,7 +111,7 @@ class OpenSetMetric(BaseMetric):
         self.curve = curve
         self.shot_rule = shot_rule
         self.class_counts = class_counts
-        # What OpenSetHook sets for threshold='auto'.
+        # OpenSetHook sets it for threshold='auto'.
         self.threshold_file: Optional[str] = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -125,11 +125,11 @@ class OpenSetMetric(BaseMetric):
             data_samples (Sequence[dict]): A batch of outputs from the model.
         """
         if not self.results:
-            # A missing file is known before all images have been through the model.
+            # Report a missing file before all images have been through the model.
             self._get_threshold()
             self._get_report_path()
-        # One tensor operation for the batch: single images would take longer here than
-        # in the model.
+        # One tensor operation for the batch: image by image would take longer than the
+        # model.
         scores = torch.stack([sample['pred_score'] for sample in data_samples])
         confidence, pred = scores.max(dim=1)
         target = batch_targets(data_samples, num_classes=scores.shape[1])
@@ -222,7 +222,7 @@ class OpenSetMetric(BaseMetric):
         return metrics
 
     def _get_threshold(self) -> Optional[float]:
-        """Look the threshold up, at every evaluation anew."""
+        """Read the threshold, anew at every evaluation."""
         if not isinstance(self.threshold, str):
             return self.threshold
         path = self.threshold if self.threshold != 'auto' else self.threshold_file
@@ -263,7 +263,7 @@ class OpenSetMetric(BaseMetric):
     def _warn_if_useless(
         self, metrics: dict, score: np.ndarray, counts: Optional[list]
     ) -> None:
-        """Notice a threshold that separates nothing, and groups left out."""
+        """Warn of a threshold that separates nothing, and of missing groups."""
         if self.threshold is None:
             return
         shares = metrics['known_accepted'], metrics['unknown_accepted']

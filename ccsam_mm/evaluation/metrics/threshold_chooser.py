@@ -13,8 +13,8 @@ from .open_set_metric import OpenSetMetric
 class ThresholdChooser(OpenSetMetric):
     """Choose the threshold of ``OpenSetMetric`` on the evaluated images.
 
-    They have to be others than those of the test; the tool
-    ``tools/analysis_tools/choose_threshold.py`` sees to it.
+    They must not be test images; ``tools/analysis_tools/choose_threshold.py`` ensures
+    that.
 
     Args:
         criterion (str): That of :func:`ccsam_mm.evaluation.open_set.choose_threshold`.

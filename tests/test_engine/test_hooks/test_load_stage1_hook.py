@@ -164,7 +164,7 @@ def test_unfinished_iteration_based_stage_1(make_runner, repository):
 @pytest.mark.parametrize(
     'stage1, message',
     [
-        ('out/first/a.pth', 'out/first/a.pth can not be found.*load_stage1.stage1 to'),
+        ('out/first/a.pth', 'out/first/a.pth cannot be found.*load_stage1.stage1 to'),
         (
             'out/first',
             'not found in .*out/first: train stage 1 first, or set load_from',
@@ -188,7 +188,7 @@ def test_stage1_may_be_a_work_dir_whose_config_exists(make_runner, repository):
 
 
 def test_stage1_may_be_an_address(make_runner, repository):
-    with pytest.raises(OSError, match=r'http://127\.0\.0\.1:1/a\.pth can not be rea'):
+    with pytest.raises(OSError, match=r'http://127\.0\.0\.1:1/a\.pth cannot be rea'):
         train_stage2(
             make_runner, 'out/second', dict(HOOK, stage1='http://127.0.0.1:1/a.pth')
         )
