@@ -135,7 +135,7 @@ def only_one_has_names(first: NamedClasses, second: NamedClasses) -> str:
     silent, names = (first, second) if first.names is None else (second, first)
     where = names.where[:1].lower() + names.where[1:]
     return (
-        f'{silent.where} does not name its classes, so that nobody can tell whether '
+        f'{silent.where} does not name its classes, so it is unknown whether '
         f'its labels mean those of {where} ({_short(names.names)}): name them by '
         '`classes=[...]` in the config of the data set.'
     )

@@ -224,7 +224,7 @@ class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
         if missing:
             path = images.paths[missing[0]]
             kind = kind_of_file(path)
-            what = 'are no regular files' if kind else 'do not exist'
+            what = 'are not regular files' if kind else 'do not exist'
             place = images.place(missing[0])
             raise FileNotFoundError(
                 f"{len(missing)} of the {len(images)} images of '{images.file}' "

@@ -59,7 +59,7 @@ def _check_grid(run: dict, grid: dict) -> None:
     for key, values in grid.items():
         if key.split('.')[0] not in stages:
             raise ValueError(
-                f"grid key '{key}' of run '{run['name']}' has to begin with one of its "
+                f"grid key '{key}' of run '{run['name']}' must begin with one of its "
                 f'stages: {", ".join(f"{stage}." for stage in stages)}.'
             )
         if not isinstance(values, (list, tuple)) or not values:

@@ -54,16 +54,16 @@ def problem_of_record(record: Any) -> Optional[str]:
     Examples:
         >>> from ccsam_mm.experiments.logs import problem_of_record
         >>> problem_of_record(dict(metrics={'accuracy/top1': '91'}))
-        '`metrics` has accuracy/top1 that is no number'
+        '`metrics` has accuracy/top1 that is not a number'
     """
     if not isinstance(record, dict):
-        return 'it is no object'
+        return 'it is not an object'
     if not isinstance(record.get('metrics'), dict):
         return 'it has no `metrics`'
     numbers = dict(record['metrics'])
     numbers.update((k, record[k]) for k in ('train_loss', 'seconds') if record.get(k))
     wrong = [k for k, v in numbers.items() if not isinstance(v, (int, float))]
-    return f'`metrics` has {wrong[0]} that is no number' if wrong else None
+    return f'`metrics` has {wrong[0]} that is not a number' if wrong else None
 
 
 def measure(stage) -> dict:

@@ -56,7 +56,7 @@ class LocalProcess:
 
 
 class RayTask:
-    """A command that a worker of a Ray cluster runs; files have to be shared with it.
+    """A command that a worker of a Ray cluster runs; files must be shared with it.
 
     Args:
         command (list[str]): The command.

@@ -153,7 +153,7 @@ def _read_lines(path: str) -> Tuple[Dict[tuple, dict], Dict[tuple, tuple]]:
             line = json.loads(text)
             cause = _problem(line)
         except (ValueError, RecursionError):
-            line, cause = None, 'is no JSON'
+            line, cause = None, 'is not JSON'
         if cause is None:
             lines[line['row'], line['seed']] = line
             continue
@@ -171,13 +171,13 @@ def _read_lines(path: str) -> Tuple[Dict[tuple, dict], Dict[tuple, tuple]]:
 def _problem(line: Any) -> Optional[str]:
     """The problem of a line, as part of a sentence."""
     if not isinstance(line, dict):
-        return 'is no object'
+        return 'is not an object'
     if not isinstance(line.get('row'), str) or type(line.get('seed')) is not int:
         return 'has no `row` and `seed`'
     if not isinstance(line.get('stages'), dict):
         return 'has no `stages`'
     if not isinstance(line.get('test', {}), dict):
-        return 'has a `test` that is no object'
+        return 'has a `test` that is not an object'
     for name, record in line['stages'].items():
         cause = problem_of_record(record)
         if cause:

@@ -133,7 +133,7 @@ def _loaded_stage(spec, cfg, built, where) -> Optional[SweepStage]:
     name = spec.get('loads') or next(reversed(before), None)
     if name not in before:
         raise ValueError(
-            f'{where} starts from a stage 1, which has to be a stage before it: list '
+            f'{where} starts from a stage 1, which must be a stage before it: list '
             'that, or override load_from by a checkpoint.'
         )
     return before[name]

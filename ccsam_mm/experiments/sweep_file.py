@@ -87,9 +87,9 @@ def check_sweep(sweep: dict, path: str = 'the sweep') -> dict:
     default = dict(metric='accuracy/class_mean', stage=last, rule='greater')
     sweep['select'] = {**default, **select}
     if sweep['select']['rule'] not in ('greater', 'less'):
-        raise ValueError(f"select.rule of {path} has to be 'greater' or 'less'.")
+        raise ValueError(f"select.rule of {path} must be 'greater' or 'less'.")
     if not isinstance(sweep['seeds'], (list, tuple)) or not sweep['seeds']:
-        raise ValueError(f'`seeds` of {path} has to be a list of numbers.')
+        raise ValueError(f'`seeds` of {path} must be a list of numbers.')
     check_unique(list(sweep['seeds']), f'seed of {path}')
     return sweep
 
@@ -97,7 +97,7 @@ def check_sweep(sweep: dict, path: str = 'the sweep') -> dict:
 def _check_keys(mapping: dict, kind: str, where: str, needed=()) -> Optional[str]:
     """Refuse unknown and missing keys; returns the name, if there is one."""
     if not isinstance(mapping, dict):
-        raise ValueError(f'{where} has to be a dict, but is {mapping!r}.')
+        raise ValueError(f'{where} must be a dict, but is {mapping!r}.')
     for key in mapping:
         if key not in KEYS[kind]:
             raise ValueError(

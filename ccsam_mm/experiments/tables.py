@@ -91,7 +91,7 @@ def best_row(lines: List[dict], rows: List[str], select: dict) -> Optional[str]:
 
     Returns:
         str, optional: The row, the first of equal ones; None without results. A row
-        with a result that is no number, of a training that diverged, is never best.
+        with a result that is NaN, because a training diverged, is never best.
     """
     means = {}
     for row in rows:

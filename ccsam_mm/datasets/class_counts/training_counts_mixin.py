@@ -7,6 +7,11 @@ class TrainingCountsMixin:
 
     The base of data sets with a ``split`` whose :meth:`load_data_list` counts the whole
     training split. Other splits keep those counts.
+
+    Examples:
+        >>> from ccsam_mm.datasets import DigitsLT
+        >>> DigitsLT(split='train', indices=20).metainfo['class_counts']
+        [11, 4, 3, 1, 0, 0, 1, 0, 0, 0]
     """
 
     def full_init(self) -> None:

@@ -122,8 +122,8 @@ class LoadImageOrSkip(LoadImageFromFile):
         kind = kind_of_file(path)
         if kind is not None:
             raise OSError(
-                f"The image '{path}' is {kind}, no regular file: correct the list or "
-                '`data_root` of the data set.'
+                f"The image '{path}' is {kind}, not a regular file: correct the list "
+                'or `data_root` of the data set.'
             )
         try:
             return get(path, backend_args=self.backend_args)

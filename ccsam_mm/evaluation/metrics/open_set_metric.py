@@ -102,7 +102,7 @@ class OpenSetMetric(BaseMetric):
         is_number = isinstance(threshold, Real) and np.isfinite(threshold)
         if not (threshold is None or is_number or isinstance(threshold, str)):
             raise ValueError(
-                f'threshold={threshold} is no finite number: set `threshold` of '
+                f'threshold={threshold} is not a finite number: set `threshold` of '
                 "OpenSetMetric to one, to 'auto', to a file of thresholds or to None."
             )
         self.threshold = threshold

@@ -21,8 +21,8 @@ from .threshold_file import read_threshold
 
 __all__ = [
     'ClassStatistics',
-    'OpenMax',
     'FeatureRecorder',
+    'OpenMax',
     'auroc',
     'choose_threshold',
     'collect_class_statistics',
