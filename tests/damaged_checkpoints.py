@@ -102,9 +102,9 @@ def flipped_bit(path):
 DAMAGED = dict(
     empty=(empty, 'the file is empty'),
     cut=(cut, 'its end is missing'),
-    cut_early=(cut_early, 'cut short'),
-    text=(text, 'no file of torch.save'),
-    pickled_list=(pickled_list, 'no file of torch.save'),
+    cut_early=(cut_early, 'truncated'),
+    text=(text, 'not a file of torch.save'),
+    pickled_list=(pickled_list, 'not a file of torch.save'),
     saved_list=(saved_list, 'it holds a list'),
     no_meta=(no_meta, "holds no 'meta'"),
     weights_only=(weights_only, "holds no 'message_hub'"),

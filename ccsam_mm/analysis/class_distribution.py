@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""How many images each class has in each split: tables, files and a picture."""
+"""The number of images of each class in each split: tables, files and a picture."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ def class_distribution(splits: Dict[str, Dataset]) -> dict:
             the first that carries them.
 
     Returns:
-        dict: What JSON can hold: ``classes``, the names; ``class_counts``, the numbers
+        dict: Values for JSON: ``classes``, the names; ``class_counts``, the numbers
         of training images; and ``splits`` with the ``class_counts`` of each split and
         its number of ``unknown`` images, which have the label -1.
 
@@ -88,12 +88,12 @@ def format_distribution(distribution: dict, shot_rule: str = 'strict') -> str:
     r"""Lay out a distribution as Markdown tables of splits, shot groups and classes.
 
     Args:
-        distribution (dict): What :func:`class_distribution` returns.
+        distribution (dict): The result of :func:`class_distribution`.
         shot_rule (str): The bounds of the groups, see
             :func:`ccsam_mm.evaluation.shot_groups`. Defaults to 'strict'.
 
     Returns:
-        str: Three tables. Of more than 30 classes, the last has both ends.
+        str: Three tables. The last has at most 30 classes, those at both ends.
 
     Examples:
         >>> from ccsam_mm.analysis import class_distribution, format_distribution
@@ -118,7 +118,7 @@ def save_distribution(
     """Write ``class_counts.json`` and ``class_counts.csv``, a line for each class.
 
     Args:
-        distribution (dict): What :func:`class_distribution` returns.
+        distribution (dict): The result of :func:`class_distribution`.
         folder (str): Where to write them.
         shot_rule (str): The bounds of the groups in the CSV file. Defaults to 'strict'.
 
@@ -150,11 +150,11 @@ def plot_distribution(
     """Draw the training images of each class, from the head to the tail.
 
     Args:
-        distribution (dict): What :func:`class_distribution` returns.
+        distribution (dict): The result of :func:`class_distribution`.
         path (str): The picture to write.
         shot_rule (str): The bounds of the groups, which have a colour each. Defaults
             to 'strict'.
-        title (str): What stands above the picture. Defaults to ''.
+        title (str): The title of the picture. Defaults to ''.
     """
     # The object-oriented interface needs no display and no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -258,7 +258,7 @@ def _class_rows(distribution: dict, shot_rule: str) -> List[List[str]]:
     order = np.argsort(-np.asarray(counts), kind='stable').tolist()
     groups = _group_of_class(distribution, shot_rule)
     splits = distribution['splits'].items()
-    # A training split whose images are all shown once says the same again.
+    # Without a training split that repeats the counts.
     shown = {n: s['class_counts'] for n, s in splits if s['class_counts'] != counts}
     rows = [['class', 'label', 'group', 'training images', *shown]]
     if len(order) > NAMED_CLASSES:

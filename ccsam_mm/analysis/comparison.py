@@ -11,7 +11,7 @@ COLUMNS = ('top1', 'class_mean', 'many', 'medium', 'few')
 
 
 def load_metrics(path: str) -> dict:
-    """Read what ``tools/test.py --out PATH --out-item metrics`` has written.
+    """Read the file of ``tools/test.py --out PATH --out-item metrics``.
 
     Args:
         path (str): The JSON file.

@@ -61,21 +61,21 @@ def draw_image_sheet(
     to_rgb: bool = True,
     title: str = '',
 ) -> None:
-    """Draw images of some classes of each shot group, as a network is given them.
+    """Draw images of some classes of each shot group, as a network receives them.
 
     The images have passed the data set's pipeline (crops, flips), yet not the
     normalisation of the data preprocessor.
 
     Args:
-        dataset (Dataset): A data set whose items are what ``PackInputs`` makes.
+        dataset (Dataset): A data set whose pipeline ends with ``PackInputs``.
         class_counts (Sequence[int]): Training images of each class.
         path (str): The picture to write.
         columns (int): The number of images of a class. Defaults to 8.
         per_group (int): The number of classes of a group. Defaults to 4.
         shot_rule (str): The bounds of the groups. Defaults to 'strict'.
-        to_rgb (bool): Whether the data set gives blue first, as the data preprocessor's
-            option of this name tells. Defaults to True.
-        title (str): What stands above the picture. Defaults to ''.
+        to_rgb (bool): Whether the data set gives blue first, like the option of this
+            name of the data preprocessor. Defaults to True.
+        title (str): The title of the picture. Defaults to ''.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -133,7 +133,7 @@ def _thumbnail(item: Optional[dict], to_rgb: bool) -> np.ndarray:
         )
     image = image.permute(1, 2, 0).numpy()
     if image.dtype != np.uint8:
-        # Normalised in the pipeline: what is left of the contrast is shown.
+        # Normalised in the pipeline: stretch the remaining contrast.
         low, high = float(image.min()), float(image.max())
         image = (255 * (image - low) / max(high - low, 1e-12)).astype(np.uint8)
     if image.shape[-1] == 1:

@@ -1,13 +1,12 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 import os.path as osp
-import re
 from typing import Callable, List, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
-from mmpretrain.apis import ImageClassificationInferencer, get_model
+from mmpretrain.apis import ImageClassificationInferencer
 from mmpretrain.registry import METRICS
 from mmpretrain.structures import DataSample
 
@@ -16,7 +15,7 @@ from ccsam_mm.evaluation import OpenSetMetric
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import (
     ClassStatistics,
-    PredictionWatch,
+    FeatureRecorder,
     needs_distances,
     needs_prototypes,
     open_set_score_key,
@@ -27,35 +26,35 @@ from ccsam_mm.evaluation.open_set import (
 from ccsam_mm.evaluation.open_set.statistics_file import (
     STATISTICS_SUFFIX,
     THRESHOLDS_SUFFIX,
-    KeptStatistics,
     beside_checkpoint,
-    load_statistics,
-    model_key,
 )
 from ccsam_mm.evaluation.open_set.threshold_file import warn_of_stale_thresholds
-from ccsam_mm.utils.loading.filled import load_filled
+
+from .filled_model import build_filled_model, used_checkpoint
+from .score_statistics import statistics_for_score
 
 _DEVICE_OPTIONS = ('device_map', 'offload_folder')
 
 
 class OpenSetInferencer(ImageClassificationInferencer):
-    """Classify images, and say of which ones the class is unknown.
+    """Classify images, and mark those of unknown classes.
 
     It is MMPretrain's inferencer with a score and a threshold of ``OpenSetMetric``.
-    What scores with prototypes and ``threshold='auto'`` need is read beside the
-    checkpoint, where ``tools/analysis_tools/choose_threshold.py`` puts it.
+    The statistics that scores with prototypes need, and the threshold for
+    ``threshold='auto'``, are read from files beside the checkpoint, which
+    ``tools/analysis_tools/choose_threshold.py`` writes.
 
     Args:
         model (BaseModel | str | Config): A model name or a path to the config file, or
             a :obj:`BaseModel` object.
         pretrained (str | bool): Path to the checkpoint, which has to fill the model;
             False leaves it as it is. Defaults to True, the checkpoint that the config
-            or the model name tells.
+            or the model name gives.
         device (str, optional): Device to run inference. Defaults to None.
         classes (Sequence[str], optional): Names of the known classes. Defaults to
             None, which takes those in the checkpoint.
-        score (str | dict, optional): The score. Defaults to None, that of the first
-            ``OpenSetMetric`` in the config's ``test_evaluator``, or else 'msp'.
+        score (str | dict, optional): The score. Defaults to None, the score of the
+            first ``OpenSetMetric`` in the config's ``test_evaluator``, or else 'msp'.
         threshold (float | str, optional): The least score of a known class, 'auto',
             or a JSON file of thresholds. Defaults to None, that of the config's
             ``OpenSetMetric`` with the score, or else 'auto' (0.1 for 'msp').
@@ -91,7 +90,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
         **kwargs,
     ) -> None:
         options = {k: kwargs.pop(k) for k in _DEVICE_OPTIONS if k in kwargs}
-        model = _filled_model(model, pretrained, **kwargs)
+        model = build_filled_model(model, pretrained, **kwargs)
         super().__init__(model, False, device, classes, **options)
         trained = getattr(self.model, '_dataset_meta', None) or {}
         self._trained_classes = trained.get('classes')
@@ -99,16 +98,16 @@ class OpenSetInferencer(ImageClassificationInferencer):
         metric = _find_metric(self.config, score)
         self.score = metric.score
         self.score_key = metric.score_key
-        self._checkpoint = _checkpoint_of(self.config, pretrained)
+        self._checkpoint = used_checkpoint(self.config, pretrained)
         self.threshold = self._read_threshold(
             metric.threshold if threshold is None else threshold
         )
-        self._watch = None
+        self._recorder = None
         if self.score_key != 'msp':
             functions = {
                 self.score_key: score_function(self.score, self._load_statistics())
             }
-            self._watch = PredictionWatch(self.model, score_writer(functions))
+            self._recorder = FeatureRecorder(self.model, score_writer(functions))
 
     def forward(self, inputs: Union[dict, tuple], **kwargs) -> List[DataSample]:
         """Feed the inputs to the model, and score its predictions.
@@ -120,10 +119,10 @@ class OpenSetInferencer(ImageClassificationInferencer):
         Returns:
             List[DataSample]: The predictions with ``open_set_scores``.
         """
-        if self._watch is not None:
-            self._watch.arm()
+        if self._recorder is not None:
+            self._recorder.arm()
         data_samples = super().forward(inputs, **kwargs)
-        if self._watch is None:
+        if self._recorder is None:
             for data_sample in data_samples:
                 confidence = float(data_sample.pred_score.max())
                 data_sample.open_set_scores = {'msp': confidence}
@@ -167,7 +166,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
                 Defaults to False.
 
         Returns:
-            List[dict | DataSample]: What MMPretrain returns, with ``open_set_score``
+            List[dict | DataSample]: The results of MMPretrain, with ``open_set_score``
             and ``threshold``. Where the score does not reach the threshold,
             ``pred_class`` is 'unknown' and ``pred_label`` -1.
         """
@@ -192,7 +191,7 @@ class OpenSetInferencer(ImageClassificationInferencer):
             return data_sample
         scores, shown = data_sample.pred_score, data_sample.clone()
         rejected = scores.new_tensor([data_sample.open_set_scores[self.score_key]])
-        # Not its setters, which count classes.
+        # Not the setters, which check the number of classes.
         shown.set_field(torch.cat([scores, rejected]), 'pred_score')
         shown.set_field(torch.tensor([-1]), 'pred_label')
         return shown
@@ -232,22 +231,11 @@ class OpenSetInferencer(ImageClassificationInferencer):
                 )
 
     def _load_statistics(self) -> Optional[ClassStatistics]:
-        """Read what the score has to know of the training images."""
+        """Read the training statistics that the score needs."""
         if not (needs_prototypes(self.score) or needs_distances(self.score)):
             return None
         path = self._beside(STATISTICS_SUFFIX, f'score={self.score!r}')
-        kept = load_statistics(path)
-        lacking = _what_lacks(kept, self.score, self.model)
-        if lacking:
-            raise ValueError(
-                f'score={self.score!r} needs {path}, the statistics of the training '
-                f'images, which {lacking}: make it with `python tools/analysis_tools/'
-                'choose_threshold.py CONFIG CHECKPOINT`, or use another `score`, like '
-                "'energy'."
-            )
-        device = next(self.model.parameters()).device
-        tensors = kept.statistics
-        return ClassStatistics(*(t if t is None else t.to(device) for t in tensors))
+        return statistics_for_score(path, self.score, self.model)
 
     def _beside(self, suffix: str, what: str) -> str:
         """Name a file that belongs to the checkpoint."""
@@ -261,36 +249,6 @@ class OpenSetInferencer(ImageClassificationInferencer):
         return beside_checkpoint(self._checkpoint, suffix, work_dir)
 
 
-def _filled_model(
-    model: Union[BaseModel, str, Config], pretrained: Union[bool, str], **kwargs
-) -> BaseModel:
-    """Build the model and load the checkpoint, which has to fill it."""
-    if isinstance(model, BaseModel):
-        if isinstance(pretrained, str):
-            load_filled(model, pretrained)
-        return model
-    mapping = kwargs.pop('url_mapping', None)
-    model = get_model(model, pretrained=False, **kwargs)
-    if pretrained is True:
-        metainfo = model._metainfo  # of a model name
-        pretrained = metainfo.weights if metainfo else model._config.get('load_from')
-        if pretrained is None:
-            raise ValueError(
-                'OpenSetInferencer got no checkpoint, and neither config nor model '
-                'name tells one: set `pretrained` to its path, or to False to predict '
-                'with random weights.'
-            )
-    if pretrained:
-        if mapping is not None:
-            pretrained = re.sub(*mapping, pretrained)
-        meta = load_filled(model, pretrained).get('meta') or {}
-        if meta.get('dataset_meta'):
-            model._dataset_meta = meta['dataset_meta']
-        elif 'CLASSES' in meta:  # of MMClassification 0.x
-            model._dataset_meta = dict(classes=meta['CLASSES'])
-    return model
-
-
 def _find_metric(cfg: Config, score: Union[str, dict, None]) -> OpenSetMetric:
     """The config's metric with the score, or the first one, or a new one."""
     for metric in open_set_configs(cfg.get('test_evaluator')):
@@ -300,23 +258,3 @@ def _find_metric(cfg: Config, score: Union[str, dict, None]) -> OpenSetMetric:
     score = 'msp' if score is None else score
     options = {} if open_set_score_key(score) == 'msp' else dict(threshold='auto')
     return OpenSetMetric(score=score, **options)
-
-
-def _what_lacks(
-    kept: Optional[KeptStatistics], score: Union[str, dict], model: BaseModel
-) -> str:
-    """Say why statistics can not be used, or nothing."""
-    if kept is None:
-        return 'is not there'
-    if kept.model_key != model_key(model):
-        return 'is that of other weights'
-    if needs_distances(score) and kept.statistics.distances is None:
-        return "was made without score='openmax' in the config"
-    return ''
-
-
-def _checkpoint_of(cfg: Config, pretrained: Union[bool, str]) -> Optional[str]:
-    """What was loaded, as far as it is known."""
-    if isinstance(pretrained, str):
-        return pretrained
-    return cfg.get('load_from') if pretrained is True else None

@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from .cifar10_lt import CIFAR10LT
 from .cifar100_lt import CIFAR100LT
-from .class_counts import count_classes, get_gt_labels
+from .class_counts import count_classes, get_gt_labels, training_class_counts
 from .class_subset import ClassSubset
 from .digits_lt import DigitsLT
 from .imagenet_lt import ImageNetLT
@@ -11,7 +11,6 @@ from .long_tailed import LongTailed
 from .open_set import OpenSet
 from .places_lt import PlacesLT
 from .samplers import ClassBalancedSampler
-from .training_class_counts import training_class_counts
 from .transforms import LoadImageOrSkip
 
 __all__ = [

@@ -10,9 +10,8 @@ from mmpretrain.registry import DATASETS
 
 from ccsam_mm.utils.loading.unpickle_arrays import unpickle_arrays
 
-from .class_counts import count_labels
+from .class_counts import TrainingCountsMixin, count_labels
 from .imbalance import long_tailed_counts, select_long_tailed
-from .training_counts_mixin import TrainingCountsMixin
 
 
 @DATASETS.register_module()

@@ -17,7 +17,7 @@ class NamedClasses(NamedTuple):
     """The classes that a source numbers.
 
     Args:
-        where (str): What the source is, for messages.
+        where (str): Name of the source, for messages.
         names (list[str] | None): The names in the order of the labels; None where the
             source has none.
         folders (list[str] | None): The folders that gave the labels, where that is so.
@@ -31,11 +31,11 @@ class NamedClasses(NamedTuple):
 
 
 def named_classes(dataset: Dataset, where: str) -> NamedClasses:
-    """Find the names and folders of a data set, and refuse what can not be meant.
+    """Find the names and folders of a data set, and refuse those that cannot be meant.
 
     Args:
         dataset (Dataset): The data set, loaded.
-        where (str): What it is, for messages.
+        where (str): Name of the data set, for messages.
 
     Returns:
         NamedClasses: Its classes.
@@ -59,7 +59,7 @@ def named_classes(dataset: Dataset, where: str) -> NamedClasses:
     if moved:
         i = moved[0]
         raise ValueError(
-            f'{where} shows the images of the folder {osp.join(root, folders[i])} as '
+            f'{where} returns the images of the folder {osp.join(root, folders[i])} as '
             f"class '{given[i]}', since folders are numbered in alphabetical order: "
             'leave out `classes`, or name them in the order of the folders.'
         )
@@ -72,7 +72,7 @@ def check_folders(folders: Sequence[str], root: str, where: str) -> None:
     Args:
         folders (Sequence[str]): The names of the class folders.
         root (str): The folder that they are in.
-        where (str): What shows the images, for the message.
+        where (str): Name of the data set, for the message.
 
     Raises:
         ValueError: If there is a hidden folder.
@@ -91,8 +91,8 @@ def first_difference(first: NamedClasses, second: NamedClasses) -> str:
     Folders decide where both sources have them, since names may be given to them.
 
     Args:
-        first (NamedClasses): What counts, such as the training data set.
-        second (NamedClasses): What is compared with it.
+        first (NamedClasses): The reference, such as the training data set.
+        second (NamedClasses): The source to compare with it.
 
     Returns:
         str: A sentence, or nothing where the labels agree or a source has no names.
@@ -121,11 +121,11 @@ def first_difference(first: NamedClasses, second: NamedClasses) -> str:
 
 
 def only_one_has_names(first: NamedClasses, second: NamedClasses) -> str:
-    """Say that two sources can not be compared.
+    """Say that two sources cannot be compared.
 
     Args:
-        first (NamedClasses): What counts, such as the training data set.
-        second (NamedClasses): What is compared with it.
+        first (NamedClasses): The reference, such as the training data set.
+        second (NamedClasses): The source to compare with it.
 
     Returns:
         str: A sentence, or nothing where both sources have names, or none.
@@ -135,14 +135,14 @@ def only_one_has_names(first: NamedClasses, second: NamedClasses) -> str:
     silent, names = (first, second) if first.names is None else (second, first)
     where = names.where[:1].lower() + names.where[1:]
     return (
-        f'{silent.where} does not name its classes, so that nobody can tell whether '
+        f'{silent.where} does not name its classes, so it is unknown whether '
         f'its labels mean those of {where} ({_short(names.names)}): name them by '
         '`classes=[...]` in the config of the data set.'
     )
 
 
 def _leaf(dataset: Dataset) -> tuple:
-    """What a data set wraps innermost, and whether its labels are still the same."""
+    """The innermost wrapped data set, and whether its labels are unchanged."""
     if isinstance(dataset, ClassSubset):
         return _leaf(dataset.dataset)[0], False
     if isinstance(dataset, ConcatDataset) or hasattr(dataset, 'datasets'):
@@ -154,9 +154,9 @@ def _leaf(dataset: Dataset) -> tuple:
 
 
 def _misspelt(own: Sequence[str], other: Sequence[str]) -> str:
-    """Ask about the first name that looks like one of the other side."""
-    lacking = [name for name in own if name not in other]
-    lower = {name.lower(): name for name in reversed(lacking)}
+    """Suggest a correction for the first name that resembles one of the other."""
+    missing = [name for name in own if name not in other]
+    lower = {name.lower(): name for name in reversed(missing)}
     for name in other:
         close = difflib.get_close_matches(name.lower(), lower, 1, 0.8)
         if name not in own and close:

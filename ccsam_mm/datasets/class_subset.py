@@ -54,7 +54,7 @@ class ClassSubset(ImageSubset):
     ) -> None:
         self.dataset = build_dataset(dataset, 'ClassSubset', '`dataset`')
         self.classes = tuple(classes)
-        # What ClassCountsHook counts where the wrapped data set knows no counts.
+        # ClassCountsHook adds its counts here if the wrapped data set has none.
         self._metainfo: dict = {}
         if not lazy_init:
             self.full_init()
@@ -67,8 +67,8 @@ class ClassSubset(ImageSubset):
             key: metainfo.pop(key, None) for key in ('classes', 'class_counts')
         }
         if self._fully_initialized:
-            # Also where only what is wrapped inside knows the names, and not where
-            # the counts are those of a part.
+            # The names may be those of an inner data set; the counts must not be
+            # those of a part.
             per_class['classes'] = self._all_names
             per_class['class_counts'] = known_class_counts(self.dataset)
             for key, values in per_class.items():
@@ -136,7 +136,7 @@ class ClassSubset(ImageSubset):
     @force_full_init
     def __getitem__(self, idx: int) -> dict:
         item = super().__getitem__(idx)
-        # Not that of the index: the image may replace an unreadable one.
+        # Not the label of the index: the image may replace an unreadable one.
         label = get_label(item)
         if label not in self._new_label:
             raise RuntimeError(

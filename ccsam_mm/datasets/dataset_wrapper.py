@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 
 class DatasetWrapper:
-    """What data sets around other ones have in common.
+    """Base of data sets that wrap other ones.
 
     Subclasses have a property ``metainfo``, and set ``_labels``, an array with shape
     ``(N, )``, in :meth:`full_init`.
@@ -58,7 +58,7 @@ class DatasetWrapper:
         return {name: i for i, name in enumerate(self.CLASSES)}
 
     def extra_repr(self) -> list[str]:
-        """What there is to say about the initialised data set.
+        """Describe the initialised data set.
 
         Returns:
             list[str]: Lines without indentation.
@@ -79,7 +79,7 @@ class DatasetWrapper:
 
 
 def build_dataset(dataset: Union[Dataset, dict], user: str, keys: str) -> Dataset:
-    """Build a data set unless it is one.
+    """Build a data set from its config, or return a built one.
 
     Args:
         dataset (Dataset | dict): The data set or its config.

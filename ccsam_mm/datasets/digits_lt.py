@@ -3,8 +3,8 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from .class_counts import TrainingCountsMixin
 from .imbalance import long_tailed_counts, select_long_tailed
-from .training_counts_mixin import TrainingCountsMixin
 
 TEST_IMAGES_PER_CLASS = 50
 

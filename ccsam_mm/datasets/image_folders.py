@@ -32,9 +32,9 @@ def locate(
     Args:
         root (str): The folder below which the images lie.
         paths (Sequence[str]): The paths as a list writes them.
-        keys (Sequence[int]): What else the folder of an image depends on: its label.
+        keys (Sequence[int]): The labels, on which the folder of an image also depends.
         candidates (Callable): Gives for a folder of the list and a key the folders
-            below ``root`` that may hold the images, the likeliest first. Without any
+            below ``root`` that may hold the images, the most likely first. Without any
             of them, the folder of the list is taken.
         outside_root (bool): Whether folders outside of ``root`` are as good as those
             below it. Defaults to False, which takes them where nothing else is there.
@@ -129,7 +129,7 @@ def first_outside(root: str, paths: Sequence[str]) -> Optional[int]:
 
     Args:
         root (str): The folder.
-        paths (Sequence[str]): What :func:`locate` returned for it.
+        paths (Sequence[str]): The result of :func:`locate` for it.
 
     Returns:
         int | None: The index of the first one, or None.

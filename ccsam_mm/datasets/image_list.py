@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Lists of images with labels, and what can be wrong with them."""
+"""Lists of images with labels, and their checks."""
 
 from collections.abc import Sequence
 from typing import Optional
@@ -14,12 +14,12 @@ class ImageList:
 
     Args:
         file (str): Path of the list file.
-        paths (Sequence[str]): The paths as the file writes them.
+        paths (Sequence[str]): The paths as they are in the file.
         labels (Sequence[int]): One label of each path.
         lines (Sequence[int], optional): The line of each path, counted from 1.
             Defaults to None, for a JSON file.
         categories (Sequence[str], optional): The names of the classes, where the
-            file tells. Defaults to None.
+            file has them. Defaults to None.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ImageList:
             )
 
     def check_labels(self, num_classes: int) -> None:
-        """Refuse labels that are no class.
+        """Refuse labels outside of the classes.
 
         Args:
             num_classes (int): The number of classes K.
@@ -117,7 +117,7 @@ class ImageList:
             first[path] = i
 
     def check_overlap(self, training: 'ImageList') -> None:
-        """Refuse a path that the training list has, too.
+        """Refuse a path that is also in the training list.
 
         Args:
             training (ImageList): The list of the training split.
@@ -129,5 +129,5 @@ class ImageList:
             raise ValueError(
                 f'{self.place(i)} lists {quote(self.paths[i])}, a training image '
                 f'({training.place(j)}; {len(common)} such images in all): replace one '
-                'of the two lists, for nothing may be evaluated on what was trained on.'
+                'of the two lists, because training images must not be evaluated.'
             )

@@ -8,11 +8,11 @@ from mmengine.dataset import force_full_init
 from torch.utils.data import Dataset
 
 from .dataset_wrapper import DatasetWrapper
-from .narrow import narrow
+from .subsets import take_subset
 
 
 class ImageSubset(DatasetWrapper):
-    """Base of wrappers that show some images of a data set.
+    """Base of wrappers that keep some images of a data set.
 
     Subclasses build ``dataset`` in their constructor, and call :meth:`_keep` in
     :meth:`full_init`.
@@ -29,7 +29,7 @@ class ImageSubset(DatasetWrapper):
         """
         self._ori_indices = indices
         self._labels = labels
-        self.dataset, self._inner_indices = narrow(self.dataset, indices)
+        self.dataset, self._inner_indices = take_subset(self.dataset, indices)
 
     @force_full_init
     def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
@@ -45,7 +45,7 @@ class ImageSubset(DatasetWrapper):
         indices = np.asarray(indices, dtype=np.int64)
         self._ori_indices = self._ori_indices[indices]
         self._labels = self._labels[indices]
-        self.dataset, self._inner_indices = narrow(
+        self.dataset, self._inner_indices = take_subset(
             self.dataset, self._inner_indices[indices]
         )
 
@@ -92,7 +92,7 @@ class ImageSubset(DatasetWrapper):
         return self.dataset[int(self._inner_indices[idx])]
 
     def extra_repr(self) -> list[str]:
-        """What there is to say about the initialised data set.
+        """Describe the initialised data set.
 
         Returns:
             list[str]: Lines without indentation.

@@ -18,7 +18,7 @@ class ImageNetLT(ListDataset):
 
     The lists ``ImageNet_LT_{train,val,test,open}.txt`` write
     ``train/n01440764/n01440764_190.JPEG``, ``val/n01440764/ILSVRC2012_val_*.JPEG``
-    and, in the open one, a mere file name. Any prefix before ``train`` and ``val`` is
+    and, in the open one, only a file name. Any prefix before ``train`` and ``val`` is
     fine. The images of ``val`` may lie in one folder, as the official archive has
     them, and those of the open set in ``ImageNet_LT_open``.
 
@@ -44,7 +44,7 @@ class ImageNetLT(ListDataset):
     CONVERTER = 'tools/dataset_converters/imagenet_lt.py'
 
     def _class_of(self, folder: str) -> str:
-        """Tell the WordNet id from a folder of the list."""
+        """Derive the WordNet id from a folder of the list."""
         found = after(folder, ('train', 'val'))
         return found[1][-1] if found and found[1] else ''
 
@@ -52,7 +52,7 @@ class ImageNetLT(ListDataset):
         """Name the folders that may hold the images of a folder of the list."""
         found = after(folder, ('train', 'val'))
         if found is None:
-            # The root of all images exists always: it comes last.
+            # The root of all images always exists, so it comes last.
             return [folder, OPEN_FOLDER] if folder else [OPEN_FOLDER, folder]
         top, named = found[0], self._class_of(folder)
         flat = ['val'] if top == 'val' else []  # as in ILSVRC2012's archive

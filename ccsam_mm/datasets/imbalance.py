@@ -138,7 +138,7 @@ def _shuffled(labels: np.ndarray, num_classes: int, seed: int) -> Iterator[np.nd
     """Shuffle the indices of each class in turn."""
     if not is_count(int(seed) if isinstance(seed, np.integer) else seed, least=0):
         raise ValueError(
-            f'seed={seed!r} can not select images: set `seed` of the data set to an '
+            f'seed={seed!r} cannot select images: set `seed` of the data set to an '
             'integer >= 0.'
         )
     rng = np.random.RandomState(seed)

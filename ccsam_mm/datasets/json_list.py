@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Reads the JSON files of iNaturalist's competitions, and says what is wrong there."""
+"""Reads and checks the JSON files of iNaturalist's competitions."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def read_json_list(file: str) -> ImageList:
             (``id``, ``name``).
 
     Returns:
-        ImageList: What the file lists, in the order of ``images``.
+        ImageList: The listed images, in the order of ``images``.
     """
     check_regular(file)
     try:
@@ -58,20 +58,20 @@ def _parse(text: bytes) -> dict:
     except RecursionError:
         raise ValueError('it is nested too deeply') from None
     except ValueError as error:  # of JSON or Unicode
-        raise ValueError(f'it is no JSON: {quote(str(error))[1:-1]}') from None
+        raise ValueError(f'it is not JSON: {quote(str(error))[1:-1]}') from None
     if not isinstance(content, dict):
-        raise ValueError(f'it is no object, but a {type(content).__name__}')
+        raise ValueError(f'it is not an object, but a {type(content).__name__}')
     return content
 
 
 def _map(content: dict, part: str, key: str, value: str, convert: Any) -> dict:
-    """Read what the entries of a part say of each id.
+    """Map the id of each entry of a part to one of its values.
 
-    An id that comes twice may not say two things; that of an image may not come twice.
+    A repeated id must have the same value; an image's id must not be repeated.
     """
     entries = content.get(part)
     if not isinstance(entries, list):
-        raise ValueError(f'`{part}` is {_what(content, part)}, no list')
+        raise ValueError(f'`{part}` is {_what(content, part)}, not a list')
     found, first = {}, {}
     for i, entry in enumerate(entries):
         try:
@@ -90,7 +90,7 @@ def _map(content: dict, part: str, key: str, value: str, convert: Any) -> dict:
 
 def _item(entry: Any, key: str) -> Any:
     if not isinstance(entry, dict):
-        raise ValueError(f'is {quote(entry)}, no object')
+        raise ValueError(f'is {quote(entry)}, not an object')
     if key not in entry:
         raise ValueError(f'has no `{key}`')
     return entry[key]
@@ -103,14 +103,14 @@ def _what(content: dict, part: str) -> str:
 def _as_id(value: Any, key: str) -> Union[int, str]:
     """Accept an integer or a text; True would be equal to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(f'has the `{key}` {quote(value)}, no integer')
+        raise ValueError(f'has the `{key}` {quote(value)}, not an integer')
     return value
 
 
 def _as_label(value: Any, key: str) -> int:
-    """Refuse what an array of labels would convert, cut off or can not hold."""
+    """Refuse values that an array of labels would convert or cannot hold."""
     if type(value) is not int or abs(value) > MAX_LABEL:
-        raise ValueError(f'has the `{key}` {quote(value)}, no integer')
+        raise ValueError(f'has the `{key}` {quote(value)}, not an integer')
     return value
 
 
@@ -121,13 +121,13 @@ def _as_path(value: Any, key: str) -> str:
             return value
         except UnicodeEncodeError:  # half of a pair of surrogates
             pass
-    raise ValueError(f'has the `{key}` {quote(value)}, no path of a file')
+    raise ValueError(f'has the `{key}` {quote(value)}, not the path of a file')
 
 
 def _as_name(value: Any, key: str) -> str:
     """Accept a text or a number."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(f'has the `{key}` {quote(value)}, no text')
+        raise ValueError(f'has the `{key}` {quote(value)}, not a text')
     return str(value)
 
 

@@ -6,7 +6,7 @@ def get_label(item: dict) -> int:
     """Read the label of an image.
 
     Args:
-        item (dict): What a data set returned.
+        item (dict): An item of a data set.
 
     Returns:
         int: The label.
@@ -19,7 +19,7 @@ def set_label(item: dict, label: int) -> dict:
     """Replace the label of an image.
 
     Args:
-        item (dict): What a data set returned, whose data samples are changed.
+        item (dict): An item of a data set; its data samples are changed.
         label (int): The new label.
 
     Returns:

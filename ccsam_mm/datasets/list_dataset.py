@@ -1,31 +1,31 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
-from mmengine.dataset import force_full_init
 from mmengine.fileio import exists, join_path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.base_dataset import expanduser
 
+from .class_counts import TrainingCountsMixin
 from .image_folders import first_outside, is_local, locate, missing_files
 from .image_list import ImageList
 from .json_list import read_json_list
+from .label_array_mixin import LabelArrayMixin
 from .quoting import quote
 from .regular_files import kind_of_file
 from .text_list import read_class_names, read_text_list
-from .training_counts_mixin import TrainingCountsMixin
 
 
-class ListDataset(TrainingCountsMixin, BaseDataset):
+class ListDataset(LabelArrayMixin, TrainingCountsMixin, BaseDataset):
     """Base of the long-tailed data sets whose splits are lists of images.
 
-    A list has lines ``relative/path label``. Images are looked for where the list
-    says and, if there is no such folder, in the other layouts that are in use
-    (:meth:`_candidates`). All splits read the training list, too: it gives
-    ``metainfo['class_counts']`` and the class names, and no image of it may be in
-    another split. What is wrong with a list is found when it is loaded, and the
-    message names file and line.
+    A list has lines ``relative/path label``. Images are searched where the list says
+    and, if there is no such folder, in the other common layouts
+    (:meth:`_candidates`). All splits also read the training list: it gives
+    ``metainfo['class_counts']`` and the class names, and none of its images may be in
+    another split. Mistakes in a list are reported when it is loaded, with file and
+    line.
 
     Subclasses set the class attributes and override :meth:`_class_of` and
     :meth:`_candidates`.
@@ -114,16 +114,8 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         name = self.train_ann_file or self._official_list(self.data_root, 'train')
         self.train_ann_file = join_path(self.data_root, name)
 
-    def full_init(self) -> None:
-        """Load the list, unless that was done."""
-        if self._fully_initialized:
-            return
-        super().full_init()
-        if self._indices is not None:
-            self._labels = _take(self._labels, self._indices)
-
     def load_data_list(self) -> list[dict]:
-        """Load the images of the split, and what the training list tells."""
+        """Load the images of the split, and the class counts of the training list."""
         training = self._read(self.train_ann_file)
         names = self._metainfo.get('classes')
         num_classes = self.NUM_CLASSES if names is None else len(names)
@@ -154,7 +146,7 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         ]
 
     def _class_of(self, folder: str) -> str:
-        """Tell the class from a folder of the list.
+        """Derive the class from a folder of the list.
 
         Args:
             folder (str): The folder, as the list writes it.
@@ -170,8 +162,8 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
 
         Args:
             folder (str): The folder, as the list writes it.
-            class_folder (str): What :meth:`_class_of` says of the training images
-                of the same class; '' for unknown classes.
+            class_folder (str): The result of :meth:`_class_of` for the training
+                images of the same class; '' for unknown classes.
 
         Returns:
             list[str]: Folders below the prefix of the images, the likeliest first.
@@ -182,7 +174,7 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
         """Name the classes that nothing else names.
 
         Args:
-            folders (list[str]): What :meth:`_class_of` says of each class.
+            folders (list[str]): The result of :meth:`_class_of` for each class.
 
         Returns:
             list[str]: One name per class.
@@ -203,12 +195,12 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
             ) from error
 
     def _class_folders(self, training: ImageList) -> list[str]:
-        """Tell from the first image of each class what its folder is called."""
+        """Derive the folder of each class from its first image."""
         _, first = np.unique(training.labels, return_index=True)
         return [self._class_of(training.paths[i].rpartition('/')[0]) for i in first]
 
     def _locate(self, images: ImageList, class_folders: list[str]) -> None:
-        """Replace the paths that a list writes by those of the images."""
+        """Replace the paths of a list by those on this machine."""
         known = dict(enumerate(class_folders))
         images.paths = locate(
             self.img_prefix,
@@ -227,12 +219,12 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
             )
 
     def _check_files(self, images: ImageList) -> None:
-        """Refuse a list whose images are not all there."""
+        """Refuse a list with missing images."""
         missing = missing_files(images.paths)
         if missing:
             path = images.paths[missing[0]]
             kind = kind_of_file(path)
-            what = 'are no regular files' if kind else 'do not exist'
+            what = 'are not regular files' if kind else 'do not exist'
             place = images.place(missing[0])
             raise FileNotFoundError(
                 f"{len(missing)} of the {len(images)} images of '{images.file}' "
@@ -242,73 +234,3 @@ class ListDataset(TrainingCountsMixin, BaseDataset):
                 '`data_root` or `data_prefix` to where the images are, or set '
                 '`check_files=False` to find out in training.'
             )
-
-    @force_full_init
-    def get_gt_labels(self) -> np.ndarray:
-        """Get all ground-truth labels.
-
-        Returns:
-            np.ndarray: The labels, with shape ``(N, )``.
-        """
-        return self._labels.copy()
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get category id by index.
-
-        Args:
-            idx (int): Index of the image.
-
-        Returns:
-            list[int]: The one category of the image.
-        """
-        return [int(self._labels[idx])]
-
-    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
-        """Reduce the data set to some of its images.
-
-        Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
-                images, or the indices of those to keep.
-        """
-        super().get_subset_(indices)
-        self._labels = _take(self._labels, indices)
-
-    def get_subset(self, indices: Union[Sequence[int], int]) -> 'ListDataset':
-        """Copy some of the images to another data set.
-
-        Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
-                images, or the indices of those to copy.
-
-        Returns:
-            ListDataset: The smaller data set.
-        """
-        subset = super().get_subset(indices)
-        subset._labels = _take(self._labels, indices)
-        return subset
-
-    def prepare_data(self, idx: int) -> Any:
-        """Get an item, or in training one of the same class if it is unreadable.
-
-        Where the second image is unreadable, too, MMEngine takes any other one.
-
-        Args:
-            idx (int): Index of the image.
-
-        Returns:
-            Any: What the pipeline makes of it.
-        """
-        data = super().prepare_data(idx)
-        if data is None and not self.test_mode:
-            same_class = np.flatnonzero(self._labels == self._labels[idx])
-            # NumPy's generator of the worker, which MMEngine seeds and uses for this.
-            data = super().prepare_data(int(np.random.choice(same_class)))
-        return data
-
-
-def _take(labels: np.ndarray, indices: Union[Sequence[int], int]) -> np.ndarray:
-    """Select labels as MMEngine selects images."""
-    if isinstance(indices, int):
-        return labels[:indices] if indices >= 0 else labels[indices:]
-    return labels[np.asarray(indices, dtype=np.int64)]

@@ -16,7 +16,7 @@ from .class_counts import (
 from .dataset_wrapper import build_dataset
 from .image_subset import ImageSubset
 from .imbalance import long_tailed_counts, select_held_out, select_long_tailed
-from .narrow import find_undividable
+from .subsets import find_unsplittable
 
 
 @DATASETS.register_module()
@@ -30,8 +30,8 @@ class LongTailed(ImageSubset):
     With K classes and n_max images in the largest class, class c keeps
     ``int(n_max * imbalance_ratio^(-c / (K - 1)))`` images ('exp'), or the first half
     of the classes keeps n_max and the rest ``int(n_max / imbalance_ratio)`` ('step').
-    A class that has fewer images than that keeps all of them; ``class_counts`` tells
-    what was really kept. The images stay in the order of the wrapped data set.
+    A class that has fewer images than that keeps all of them; ``class_counts`` has
+    the numbers that were kept. The images stay in the order of the wrapped data set.
 
     Settings must not be chosen on the test split. Where there is no validation split,
     ``held_out`` puts images aside for one: two wrappers that differ in ``part`` (and
@@ -135,7 +135,7 @@ class LongTailed(ImageSubset):
         self._fully_initialized = True
 
     def _check_options(self) -> None:
-        """Refuse options that no data set could serve."""
+        """Refuse options that fit no data set."""
         if self.part not in ('train', 'held_out'):
             raise ValueError(
                 f"LongTailed has no part '{self.part}': set `part` to 'train' or "
@@ -197,13 +197,13 @@ class LongTailed(ImageSubset):
         return indices, counts
 
     def _refuse_shared_images(self) -> None:
-        """Refuse to divide what would show an image in both parts."""
-        shared = find_undividable(self.dataset)
+        """Refuse to divide a data set that would return an image in both parts."""
+        shared = find_unsplittable(self.dataset)
         if shared is not None:
             name = type(shared).__name__
             raise ValueError(
-                f'held_out={self.held_out} of LongTailed can not divide {name}, which '
-                f'would show images of one part in the other one, too: put {name} '
+                f'held_out={self.held_out} of LongTailed cannot divide {name}, which '
+                f'would return images of one part in the other as well: put {name} '
                 'around LongTailed, or leave out `held_out`.'
             )
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from .class_counts import class_names, get_gt_labels
 from .dataset_wrapper import DatasetWrapper, build_dataset
 from .labels_of_items import set_label
-from .narrow import narrow
+from .subsets import take_subset
 
 UNKNOWN = -1
 
@@ -20,9 +20,9 @@ UNKNOWN = -1
 class OpenSet(DatasetWrapper):
     """Images of known classes, followed by images of unknown ones with label -1.
 
-    It is what ``OpenSetMetric`` is evaluated on. Whatever labels the unknown images
-    have, or if they have none, they become -1. Meta information, with ``classes`` and
-    ``class_counts``, is that of the known data set. Each data set keeps its own
+    ``OpenSetMetric`` is evaluated on it. The labels of the unknown images become -1,
+    whatever they are, and also where there are none. Meta information, with ``classes``
+    and ``class_counts``, is that of the known data set. Each data set keeps its own
     pipeline; all of them have to end in images of one size and number of channels.
 
     A threshold must not be chosen on test images. Where there is one set of unknown
@@ -34,7 +34,7 @@ class OpenSet(DatasetWrapper):
         known (Dataset | dict): The data set of the known classes, or its config.
         unknown (Dataset | dict | Sequence[Dataset | dict]): One or more data sets of
             unknown classes, or their configs.
-        part (str): Which of the unknown images to show: 'all', 'val' or 'test'.
+        part (str): Which of the unknown images to take: 'all', 'val' or 'test'.
             Defaults to 'all'.
         val_ratio (float): The share of each unknown data set that is ``part='val'``;
             the others are ``part='test'``. Defaults to 0.2.
@@ -108,8 +108,8 @@ class OpenSet(DatasetWrapper):
         for i, dataset in enumerate(self.datasets[1:], start=1):
             self._check_unknown(dataset)
             chosen.append(self._choose(len(dataset), rng))
-            # A refetch must not show an image of the other part.
-            self.datasets[i], where = narrow(dataset, chosen[-1])
+            # A replacement must not be an image of the other part.
+            self.datasets[i], where = take_subset(dataset, chosen[-1])
             inner.append(where)
         sizes = [len(indices) for indices in chosen]
         self._dataset_of = np.repeat(np.arange(len(sizes)), sizes)
@@ -177,7 +177,7 @@ class OpenSet(DatasetWrapper):
         return info if dataset == 0 else {**info, 'gt_label': UNKNOWN}
 
     def _find(self, idx: int) -> tuple[int, int]:
-        """Number of the data set, and the index in what is left of it."""
+        """Number of the data set, and the index in its remaining images."""
         return int(self._dataset_of[idx]), int(self._inner_index[idx])
 
     @force_full_init
@@ -187,7 +187,7 @@ class OpenSet(DatasetWrapper):
         return item if dataset == 0 else set_label(item, UNKNOWN)
 
     def extra_repr(self) -> list[str]:
-        """What there is to say about the initialised data set.
+        """Describe the initialised data set.
 
         Returns:
             list[str]: Lines without indentation.

@@ -57,10 +57,10 @@ def find_pipeline(dataset: dict) -> Optional[list]:
 
 
 def as_test_set(dataset: dict, pipeline: list) -> dict:
-    """Show the images of a training set once each, and without augmentation.
+    """Configure a training set to return each image once, without augmentation.
 
-    Where both pipelines begin with loading a file, that of the training stays, which
-    may skip unreadable images.
+    Where both pipelines begin with loading a file, the transform of the training stays,
+    because it may skip unreadable images.
 
     Args:
         dataset (dict): The config of the training data set, which is not changed.

@@ -17,13 +17,13 @@ class PlacesLT(ListDataset):
     images per class (the latter of Places365-Standard's validation set), and 6,600
     images of other scenes (split 'open').
 
-    The lists ``Places_LT_{train,val,test,open}.txt`` go round in two dialects, and
+    The lists ``Places_LT_{train,val,test,open}.txt`` exist in two dialects, and
     so do the images of Places365-Standard (256x256): ``data_256/a/arena/hockey/*.jpg``
     and ``val_256/Places365_val_*.jpg`` (OLTR's second version, the plain archives), or
     ``train/arena-hockey/*.jpg`` and ``val/arena-hockey/Places365_val_*.jpg``
     (classifier-balancing, the archive with easy directories). Each list is read with
-    each layout, ``train_256`` for ``data_256`` and any prefix are fine, too, and the
-    images of the open set may lie in ``Places_LT_open``.
+    each layout; ``train_256`` for ``data_256`` and any prefix are accepted, and the
+    images of the open set may be in ``Places_LT_open``.
 
     Args:
         data_root (str): The folder of the lists and images. Defaults to ''.
@@ -44,7 +44,7 @@ class PlacesLT(ListDataset):
     CONVERTER = 'tools/dataset_converters/places_lt.py'
 
     def _class_of(self, folder: str) -> str:
-        """Tell the scene from a folder of the list, such as ``arena-hockey``."""
+        """Derive the scene from a folder of the list, such as ``arena-hockey``."""
         found = after(folder, TRAIN_FOLDERS + VAL_FOLDERS)
         parts = found[1] if found else []
         if len(parts) > 1 and len(parts[0]) == 1:  # the initial of the scene
@@ -55,7 +55,7 @@ class PlacesLT(ListDataset):
         """Name the folders that may hold the images of a folder of the list."""
         found = after(folder, TRAIN_FOLDERS + VAL_FOLDERS)
         if found is None:
-            # The root of all images exists always: it comes last.
+            # The root of all images always exists, so it comes last.
             return [folder, OPEN_FOLDER] if folder else [OPEN_FOLDER, folder]
         tops = TRAIN_FOLDERS if found[0] in TRAIN_FOLDERS else VAL_FOLDERS
         named = self._class_of(folder)

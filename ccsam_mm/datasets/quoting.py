@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""How messages quote what was read, which may be of any length."""
+"""Quotes values of any length in messages."""
 
 LIMIT = 80
 
@@ -8,7 +8,7 @@ def quote(value: object, limit: int = LIMIT) -> str:
     """Write a value as Python does, cut in the middle if it is long.
 
     Args:
-        value (object): What was read.
+        value (object): The value.
         limit (int): The number of characters to keep. Defaults to 80.
 
     Returns:

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What may be opened: regular files, for a named pipe hangs and a device never ends."""
+"""Checks for regular files: opening a named pipe hangs, and a device never ends."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ KINDS = {
 
 
 def kind_of_file(path: str) -> Optional[str]:
-    """Say what a path is that is no regular file; links are followed.
+    """Name the kind of a path that is not a regular file; links are followed.
 
     Args:
         path (str): The path.
@@ -37,7 +37,7 @@ def kind_of_file(path: str) -> Optional[str]:
 
 
 def check_regular(path: str) -> None:
-    """Refuse what is there, but no regular file.
+    """Refuse a path that exists, but is not a regular file.
 
     Args:
         path (str): The path.

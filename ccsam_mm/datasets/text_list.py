@@ -24,7 +24,7 @@ def read_text_list(file: str) -> ImageList:
         file (str): Path of the list file.
 
     Returns:
-        ImageList: What the file lists.
+        ImageList: The listed images.
     """
     paths, labels, numbers = [], [], []
     for number, line in enumerate(_read_lines(file), 1):
@@ -43,7 +43,7 @@ def read_text_list(file: str) -> ImageList:
 
 
 def read_class_names(file: str) -> list[str]:
-    """Read a name per line; blank lines and blanks around names are no part of them.
+    """Read one name per line, without blank lines and surrounding blanks.
 
     Args:
         file (str): Path of the file.
@@ -75,7 +75,7 @@ def is_path(path: str) -> bool:
     """Whether a text may be the path of a file.
 
     Args:
-        path (str): What a list has for it.
+        path (str): The text in a list.
 
     Returns:
         bool: False for folders, and where there are characters that no path has.
@@ -95,6 +95,6 @@ def _read_lines(file: str) -> list[str]:
     except UnicodeDecodeError as error:
         cause = f'{error.reason} at byte {error.start}'
         raise ValueError(
-            f"'{file}' is no text in UTF-8 ({cause}): save the file in that encoding."
+            f"'{file}' is not text in UTF-8 ({cause}): save the file in that encoding."
         ) from error
     return text.replace('\r\n', '\n').split('\n')

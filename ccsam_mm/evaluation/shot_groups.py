@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Which classes have many, a medium number and few training images."""
+"""Many-shot, medium-shot and few-shot classes."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def check_shot_rule(shot_rule: str, user: str) -> None:
 
     Args:
         shot_rule (str): The rule.
-        user (str): Name of what has the option, for the message.
+        user (str): Name of the class that has the option, for the message.
     """
     if shot_rule not in ('strict', 'inclusive'):
         raise ValueError(

@@ -1,12 +1,14 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Sweeps: trainings planned, run, collected and reported."""
 
-from .plan import SweepTrial, check_sweep, expand_sweep, load_sweep
+from .expansion import expand_sweep
 from .plots import plot_sweep
-from .report import best_row, sweep_table
 from .results import SweepResults
 from .schedule import remaining_seconds, run_tasks
 from .stage import SweepStage
+from .sweep_file import check_sweep, load_sweep
+from .tables import best_row, sweep_table
+from .trial import SweepTrial
 
 __all__ = [
     'SweepResults',

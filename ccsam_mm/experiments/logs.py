@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What a training of a sweep has measured, from the logs of all its attempts."""
+"""The measurements of a training, from the logs of all its attempts."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from typing import Any, List, Optional
 from ccsam_mm.utils.checkpoints import last_checkpoint
 from ccsam_mm.utils.files import write_whole
 
-# What a line of a validation has beside its metrics.
+# The keys of a line of a validation that are not metrics.
 NO_METRICS = ('data_time', 'time', 'step')
 
 
 def read_marker(stage) -> Optional[dict]:
-    """Read what a finished stage has measured.
+    """Read the measurements of a finished stage.
 
     Args:
         stage (SweepStage): The stage.
 
     Returns:
-        dict, optional: What :func:`measure` returned, or None before the end.
+        dict, optional: The result of :func:`measure`, or None before the end.
     """
     marker = Path(stage.marker)
     if not marker.is_file():
@@ -43,10 +43,10 @@ def read_marker(stage) -> Optional[dict]:
 
 
 def problem_of_record(record: Any) -> Optional[str]:
-    """Say what a record of a finished stage lacks.
+    """Name the problem of a record of a finished stage.
 
     Args:
-        record (Any): What was read.
+        record (Any): The content of the file.
 
     Returns:
         str, optional: The problem, or None.
@@ -54,16 +54,16 @@ def problem_of_record(record: Any) -> Optional[str]:
     Examples:
         >>> from ccsam_mm.experiments.logs import problem_of_record
         >>> problem_of_record(dict(metrics={'accuracy/top1': '91'}))
-        '`metrics` has accuracy/top1 that is no number'
+        '`metrics` has accuracy/top1 that is not a number'
     """
     if not isinstance(record, dict):
-        return 'it is no object'
+        return 'it is not an object'
     if not isinstance(record.get('metrics'), dict):
         return 'it has no `metrics`'
     numbers = dict(record['metrics'])
     numbers.update((k, record[k]) for k in ('train_loss', 'seconds') if record.get(k))
     wrong = [k for k, v in numbers.items() if not isinstance(v, (int, float))]
-    return f'`metrics` has {wrong[0]} that is no number' if wrong else None
+    return f'`metrics` has {wrong[0]} that is not a number' if wrong else None
 
 
 def measure(stage) -> dict:
@@ -122,11 +122,11 @@ def _is_validation(line: dict) -> bool:
 
 
 def step_back(stage) -> None:
-    """Make a training that was killed go on from where it can.
+    """Prepare a killed training so that it can be resumed.
 
     Resuming from a last checkpoint that has not been validated would end at once,
-    because no epoch is missing. A kill may also leave the name of the last checkpoint
-    half written, which nothing could resume from.
+    because no epoch is missing. The name of the last checkpoint may also be half
+    written.
 
     Args:
         stage (SweepStage): The stage.
@@ -160,7 +160,7 @@ def _record_earlier(stage, record: Path, limit: float) -> None:
 
 
 def _scalars(work_dir: str) -> List[dict]:
-    """What every attempt at a training has logged, in order."""
+    """The logged lines of all attempts at a training, in order."""
     lines = []
     for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
         for text in path.read_text(errors='replace').splitlines():

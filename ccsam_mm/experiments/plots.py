@@ -6,8 +6,8 @@ import statistics
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from .plan import SweepTrial, axis_names
-from .report import values_of
+from .tables import values_of
+from .trial import SweepTrial, axis_names
 
 
 def plot_sweep(
@@ -21,7 +21,7 @@ def plot_sweep(
 
     Args:
         lines (list[dict]): The JSON lines.
-        trials (list[SweepTrial]): What the sweep consists of.
+        trials (list[SweepTrial]): The trials of the sweep.
         select (dict): ``metric`` and ``stage`` to draw.
         stem (str): The start of the pictures' paths.
         baseline (str, optional): The row to draw as a line. Defaults to None.
@@ -64,7 +64,7 @@ def _numeric_axes(trials: List[SweepTrial], results: dict) -> List[Tuple]:
     axes = []
     for run, rows in points.items():
         names = axis_names(next(iter(rows.values())))
-        # An axis with one value tells curves from nothing.
+        # An axis with one value distinguishes no curves.
         names = {
             key: name
             for key, name in names.items()
@@ -111,7 +111,7 @@ def _plot_rows(results, label, baseline, path) -> None:
         axes.plot(values, [place] * len(values), 'k.', markersize=4)
     axes.set_yticks(range(len(results)), list(results))
     axes.invert_yaxis()
-    # Bars from zero on would hide what rows differ by.
+    # Bars from zero on would hide the differences between rows.
     ends = [
         value
         for values in results.values()
@@ -141,7 +141,7 @@ def _plot_axis(curves, run, axis, label, baseline, path) -> None:
     if places[0] >= 0 and positive and positive[-1] >= 10 * positive[0]:
         if places[0] > 0:
             axes.set_xscale('log')
-        else:  # zero is the unperturbed case, and belongs into the picture
+        else:  # zero, the unperturbed case, belongs in the picture
             axes.set_xscale('symlog', linthresh=positive[0])
     axes.set_xlabel(axis)
     axes.set_ylabel(label)

@@ -56,12 +56,12 @@ class LocalProcess:
 
 
 class RayTask:
-    """A command that a worker of a Ray cluster runs; files have to be shared with it.
+    """A command that a worker of a Ray cluster runs; files must be shared with it.
 
     Args:
         command (list[str]): The command.
         log (str): The file that its output is appended to.
-        env (dict[str, str]): What to add to the worker's environment.
+        env (dict[str, str]): Additions to the worker's environment.
         threads (int): The CPUs to reserve, beside one GPU where the cluster has any.
     """
 

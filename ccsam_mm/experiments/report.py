@@ -1,182 +1,103 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Tables over the seeds of a sweep, from its JSON lines."""
+"""The report of a sweep: a page of tables and pictures beside the JSON lines."""
 
-import math
-import statistics
-from typing import Dict, List, Optional
+import os.path as osp
+import shlex
+from typing import List
 
-from ccsam_mm.analysis.comparison import COLUMNS
-from ccsam_mm.utils.tables import align_table
+from ccsam_mm.utils.files import write_whole
 
-
-def values_of(lines: List[dict], row: str, stage: str, metric: str) -> Dict[int, float]:
-    """Collect what one row has measured.
-
-    Args:
-        lines (list[dict]): The JSON lines.
-        row (str): The name of the row.
-        stage (str): A stage, or ``test``.
-        metric (str): A metric, ``train_loss`` or ``seconds``.
-
-    Returns:
-        dict[int, float]: The value of each seed that has one.
-    """
-    values = {}
-    for line in lines:
-        measured = _measured(line, stage)
-        if line['row'] == row and measured.get(metric) is not None:
-            values[line['seed']] = measured[metric]
-    return values
+from .plots import plot_sweep
+from .results import SweepResults
+from .tables import sweep_table, values_of
+from .trial import SweepTrial
 
 
-def _measured(line: dict, stage: str) -> dict:
-    """The numbers of a line and a stage, in one dict."""
-    if stage == 'test':
-        return line.get('test') or {}
-    record = line['stages'].get(stage)
-    if record is None:
-        return {}
-    own = {key: record.get(key) for key in ('train_loss', 'seconds')}
-    return {**record['metrics'], **own}
-
-
-def mean_and_deviation(values: List[float], digits: int = 1, sign: str = '') -> str:
-    """Write the mean of some runs and their sample deviation.
+def write_report(sweep: dict, trials: List[SweepTrial]) -> None:
+    """Print the tables, and write them and the pictures beside the JSON lines.
 
     Args:
-        values (list[float]): One value per run.
-        digits (int): The number of decimals. Defaults to 1.
-        sign (str): ``'+'`` also writes the sign of positive means. Defaults to ''.
-
-    Returns:
-        str: The mean alone where there is one run, ``-`` where there is none.
-
-    Examples:
-        >>> from ccsam_mm.experiments.report import mean_and_deviation
-        >>> mean_and_deviation([90.0, 92.0]), mean_and_deviation([0.5], sign='+')
-        ('91.0 ± 1.4', '+0.5')
+        sweep (dict): The return value of :func:`~ccsam_mm.experiments.load_sweep`.
+        trials (list[SweepTrial]): All trials of the sweep.
     """
-    if not values:
-        return '-'
-    text = f'{statistics.fmean(values):{sign}.{digits}f}'
-    if len(values) > 1:
-        text += f' ± {statistics.stdev(values):.{digits}f}'
-    return text
+    results = SweepResults(sweep['results'], trials, sweep['select'])
+    if not results.lines:
+        print(f'{sweep["results"]} has no results yet.')
+        return
+    stem = osp.splitext(sweep['results'])[0]
+    tables = _validation_tables(sweep, results) + _test_table(sweep, results)
+    text = '\n\n'.join([*_head(sweep, results), *tables])
+    write_whole(f'{stem}.md', text + '\n')
+    pictures = plot_sweep(
+        results.lines, trials, sweep['select'], stem, sweep['baseline']
+    )
+    print('\n' + '\n\n'.join(tables))
+    print(f'\nWritten: {stem}.md {" ".join(pictures)}')
 
 
-def paired_differences(own: Dict[int, float], other: Dict[int, float]) -> List[float]:
-    """Subtract another row, seed by seed.
+def report_warnings(sweep: dict, trials: List[SweepTrial]) -> List[str]:
+    """Warn where rows would be chosen by test images.
 
     Args:
-        own (dict[int, float]): The value of each seed.
-        other (dict[int, float]): The same of the other row.
+        sweep (dict): The return value of :func:`~ccsam_mm.experiments.load_sweep`.
+        trials (list[SweepTrial]): All trials of the sweep.
 
     Returns:
-        list[float]: One difference per seed that both have.
-
-    Examples:
-        >>> from ccsam_mm.experiments.report import paired_differences
-        >>> paired_differences({0: 92.0, 1: 90.0}, {0: 91.0, 1: 87.0, 2: 50.0})
-        [1.0, 3.0]
+        list[str]: A sentence, or nothing.
     """
-    return [own[seed] - other[seed] for seed in own if seed in other]
-
-
-def best_row(lines: List[dict], rows: List[str], select: dict) -> Optional[str]:
-    """Find the row whose mean over the seeds is best.
-
-    Args:
-        lines (list[dict]): The JSON lines.
-        rows (list[str]): The rows to choose from.
-        select (dict): ``metric``, ``stage`` and ``rule`` of the sweep.
-
-    Returns:
-        str, optional: The row, the first of equal ones; None without results. A row
-        with a result that is no number, of a training that diverged, is never best.
-    """
-    means = {}
-    for row in rows:
-        values = values_of(lines, row, select['stage'], select['metric'])
-        mean = statistics.fmean(values.values()) if values else math.nan
-        if not math.isnan(mean):
-            means[row] = mean
-    best = max if select['rule'] == 'greater' else min
-    return best(means, key=means.get) if means else None
-
-
-def sweep_table(
-    lines: List[dict],
-    rows: List[str],
-    stage: str,
-    select: dict,
-    baseline: Optional[str] = None,
-) -> str:
-    """Lay out one stage of a sweep as a Markdown table.
-
-    Args:
-        lines (list[dict]): The JSON lines.
-        rows (list[str]): The rows to show.
-        stage (str): The stage to show, or ``test``.
-        select (dict): ``metric``, ``stage`` and ``rule`` of the sweep; the best value
-            of the metric is bold.
-        baseline (str, optional): The row that differences are taken from. Defaults to
-            None.
-
-    Returns:
-        str: One row per run and point, with means and deviations over the seeds.
-
-    Examples:
-        >>> from ccsam_mm.experiments import sweep_table
-        >>> metrics = {'accuracy/class_mean': 90.0, 'accuracy/few': 70.0}
-        >>> record = dict(metrics=metrics, train_loss=0.5, seconds=12.0)
-        >>> line = dict(row='ce', seed=0, stages=dict(stage1=record))
-        >>> select = dict(metric='accuracy/class_mean', stage='stage1', rule='greater')
-        >>> print(sweep_table([line], ['ce'], 'stage1', select))
-        |    | class_mean |  few | train_loss | seconds | seeds |
-        |----|-----------:|-----:|-----------:|--------:|------:|
-        | ce |   **90.0** | 70.0 |      0.500 |    12.0 |     1 |
-    """
-    metric, best = select['metric'], best_row(lines, rows, dict(select, stage=stage))
-    columns = _columns(lines, stage, select)
-    heads = [column.replace('accuracy/', '') for column in columns]
-    if baseline and metric in columns:
-        heads.insert(columns.index(metric) + 1, 'difference')
-    table = [['', *heads, 'seeds']]
-    for row in rows:
-        cells, seeds = [row], set()
-        for column in columns:
-            own = values_of(lines, row, stage, column)
-            seeds.update(own)
-            digits = _digits(lines, stage, column)
-            text = mean_and_deviation(list(own.values()), digits)
-            cells.append(f'**{text}**' if column == metric and row == best else text)
-            if baseline and column == metric:
-                base = values_of(lines, baseline, stage, column)
-                text = mean_and_deviation(paired_differences(own, base), digits, '+')
-                cells.append('' if row == baseline else text)
-        table.append([*cells, str(len(seeds))])
-    return align_table(table)
-
-
-def _digits(lines: List[dict], stage: str, column: str) -> int:
-    """One decimal for percentages and seconds, three for losses and shares."""
-    if column == 'seconds' or column.startswith('accuracy/'):
-        return 1
-    values = [_measured(line, stage).get(column) or 0 for line in lines]
-    return 1 if max(map(abs, values)) >= 10 else 3
-
-
-def _columns(lines: List[dict], stage: str, select: dict) -> List[str]:
-    """The metrics that any line has: accuracies in their usual order, then others."""
-    there = {key for line in lines for key in _measured(line, stage)}
-    order = [f'accuracy/{column}' for column in COLUMNS]
-    others = sorted(there - {*order, 'train_loss', 'seconds'})
-    columns = [
-        key for key in (*order, *others, 'train_loss', 'seconds') if key in there
+    stages = [trial.stage(sweep['select']['stage']) for trial in trials]
+    if not any(stage.validates_on_test for stage in stages):
+        return []
+    return [
+        'The validation images are those of the test here: choose no settings by this '
+        'table, or override val_dataloader.'
     ]
-    if select['metric'] not in columns and stage == select['stage']:
-        raise ValueError(
-            f"select.metric '{select['metric']}' was not measured in {stage}: there "
-            f'are {", ".join(columns)}.'
+
+
+def _validation_tables(sweep: dict, results: SweepResults) -> List[str]:
+    """A table per stage; the one that rows are compared by comes first."""
+    select, trials = sweep['select'], results.trials
+    stages = [stage.name for trial in trials for stage in trial.stages]
+    tables = []
+    for stage in dict.fromkeys([select['stage'], *stages]):
+        rows = list(dict.fromkeys(t.row for t in trials if t.stage(stage)))
+        table = sweep_table(results.lines, rows, stage, select, sweep['baseline'])
+        tables.append(f'## Validation after {stage}\n\n{table}')
+    return tables
+
+
+def _test_table(sweep: dict, results: SweepResults) -> List[str]:
+    """The table of the tested rows, if there are any."""
+    select, baseline = sweep['select'], sweep['baseline']
+    tested = [results.line(t) for t in results.trials if results.is_tested(t)]
+    rows = [
+        row
+        for row in results.winners()
+        if values_of(tested, row, 'test', select['metric'])
+    ]
+    if not rows:
+        return []
+    baseline = baseline if baseline in rows else None
+    table = sweep_table(tested, rows, 'test', select, baseline)
+    return [f'## Test of the rows that validation chose\n\n{table}']
+
+
+def _head(sweep: dict, results: SweepResults) -> List[str]:
+    """What the tables are, and the command that makes them again."""
+    tool = f'python tools/benchmarks/sweep.py {shlex.quote(sweep["path"])}'
+    text = [
+        f'# {osp.splitext(osp.basename(sweep["path"]))[0]}',
+        f'Made by `{tool}`; a row again: `{tool} --only ROW --seeds SEED --rerun`.',
+        'Means ± sample deviations over the seeds; the best '
+        f'{sweep["select"]["metric"]} is bold.',
+    ]
+    if sweep['baseline']:
+        text[-1] += f' Differences are to `{sweep["baseline"]}`, paired by seed.'
+    missing = results.missing()
+    if missing:
+        old = sum(results.line(trial) is not None for trial in missing)
+        text.append(
+            f'Incomplete: of {len(results.trials)} results, {len(missing) - old} are '
+            f"missing, and {old} are of other config values than today's."
         )
-    return columns
+    return text + report_warnings(sweep, results.trials)

@@ -7,19 +7,19 @@ from typing import Any, Dict, List, Optional, Tuple
 from ccsam_mm.utils.files import write_whole
 
 from .logs import problem_of_record
-from .plan import SweepTrial
-from .report import best_row
+from .tables import best_row
+from .trial import SweepTrial
 
 
 class SweepResults:
     """The JSON lines of a sweep, one per row and seed.
 
-    The file is always whole: every change writes a new one in its place. A line that
-    was damaged by hand, but still says whose it is, counts as missing.
+    The file is always whole: every change writes a new one in its place. A damaged
+    line whose row and seed are readable counts as missing.
 
     Args:
         path (str): The file; an absent one has no lines yet.
-        trials (list[SweepTrial]): What the sweep consists of.
+        trials (list[SweepTrial]): The trials of the sweep.
         select (dict): ``metric``, ``stage`` and ``rule`` of the sweep.
 
     Examples:
@@ -56,10 +56,10 @@ class SweepResults:
         return self._lines.get((trial.row, trial.seed))
 
     def missing(self, trials: Optional[List[SweepTrial]] = None) -> List[SweepTrial]:
-        """The trials without a line of today's config values.
+        """The trials without a line of the current config values.
 
         Args:
-            trials (list[SweepTrial], optional): The trials to look at, or all.
+            trials (list[SweepTrial], optional): The trials to check, or all.
                 Defaults to None.
 
         Returns:
@@ -78,7 +78,7 @@ class SweepResults:
 
         Args:
             trial (SweepTrial): The trial.
-            line (dict): What it has measured.
+            line (dict): Its measurements.
         """
         head = dict(row=trial.row, run=trial.run, point=trial.point, seed=trial.seed)
         self._lines[trial.row, trial.seed] = dict(head, id=trial.id, **line)
@@ -86,7 +86,7 @@ class SweepResults:
         self._write()
 
     def outdate(self, trials: List[SweepTrial]) -> None:
-        """Count trials as missing, though their lines stay until there are new ones.
+        """Mark the results of trials as missing; the old lines stay until then.
 
         Args:
             trials (list[SweepTrial]): The trials.
@@ -113,7 +113,7 @@ class SweepResults:
 
         Args:
             trials (list[SweepTrial]): The trials.
-            metrics (dict): What was measured.
+            metrics (dict): The measured metrics.
         """
         for trial in trials:
             self.line(trial).update(test=metrics, test_stage=self.select['stage'])
@@ -132,7 +132,7 @@ class SweepResults:
         return [row for row in best if row]
 
     def _write(self) -> None:
-        """In the order of the sweep; lines that it has no more come last."""
+        """Write in the order of the sweep; lines of removed trials come last."""
         lines = self.lines
         lines += [line for line in self._lines.values() if line not in lines]
         texts = [json.dumps(line) for line in lines]
@@ -153,7 +153,7 @@ def _read_lines(path: str) -> Tuple[Dict[tuple, dict], Dict[tuple, tuple]]:
             line = json.loads(text)
             cause = _problem(line)
         except (ValueError, RecursionError):
-            line, cause = None, 'is no JSON'
+            line, cause = None, 'is not JSON'
         if cause is None:
             lines[line['row'], line['seed']] = line
             continue
@@ -169,15 +169,15 @@ def _read_lines(path: str) -> Tuple[Dict[tuple, dict], Dict[tuple, tuple]]:
 
 
 def _problem(line: Any) -> Optional[str]:
-    """What a line lacks, in the words of a sentence."""
+    """The problem of a line, as part of a sentence."""
     if not isinstance(line, dict):
-        return 'is no object'
+        return 'is not an object'
     if not isinstance(line.get('row'), str) or type(line.get('seed')) is not int:
         return 'has no `row` and `seed`'
     if not isinstance(line.get('stages'), dict):
         return 'has no `stages`'
     if not isinstance(line.get('test', {}), dict):
-        return 'has a `test` that is no object'
+        return 'has a `test` that is not an object'
     for name, record in line['stages'].items():
         cause = problem_of_record(record)
         if cause:

@@ -20,7 +20,7 @@ def run_tasks(
         finish (Callable): Called with a task and its exit status (None where the task
             that it needs has failed); returns whether the task succeeded.
         jobs (int): The number of slots. Defaults to 1.
-        poll (float): Seconds between two looks. Defaults to 0.05.
+        poll (float): Seconds between two checks. Defaults to 0.05.
 
     Returns:
         list[str]: The tasks that failed.
@@ -71,10 +71,10 @@ def _ready(waiting, running, failed, jobs) -> List[Tuple[str, int]]:
 
 
 def stop(processes: list, patience: float = 10) -> None:
-    """End processes, by force where they do not end by themselves.
+    """End processes, by force if they do not end in time.
 
     Args:
-        processes (list): What ``start`` of :func:`run_tasks` returned.
+        processes (list): The return values of ``start`` of :func:`run_tasks`.
         patience (float): Seconds before force is used. Defaults to 10.
 
     Examples:
@@ -93,7 +93,7 @@ def stop(processes: list, patience: float = 10) -> None:
 def remaining_seconds(
     waiting: List[str], measured: List[Tuple[str, float]], jobs: int
 ) -> Optional[float]:
-    """Estimate how long the remaining stages take, from the mean of their like.
+    """Estimate the time of the remaining stages, from stages of the same name.
 
     Args:
         waiting (list[str]): The names of the remaining stages.

@@ -11,14 +11,14 @@ from mmengine.config import Config, DictAction
 
 @dataclass(frozen=True)
 class SweepStage:
-    """One training of a sweep: a config, what overrides it, and what it starts from.
+    """One training of a sweep: a config, its overrides, and the stage it starts from.
 
     Args:
         name (str): The name of the stage, such as ``stage1``.
         config (str): The config file.
         overrides (dict): The values that replace the config's, the seed among them.
         work_dir (str): The work directory.
-        fingerprint (str): What tells this training from others.
+        fingerprint (str): A digest that identifies the training.
         last_step (int, optional): The epoch (or iteration) that ends the training.
             Defaults to None.
         loads (SweepStage, optional): The stage that this one starts from. Defaults to
@@ -45,7 +45,7 @@ class SweepStage:
 
     @property
     def cfg_options(self) -> List[str]:
-        """list[str]: What ``tools/train.py`` gets as ``--cfg-options``."""
+        """list[str]: The ``--cfg-options`` for ``tools/train.py``."""
         options = [f'{key}={option_text(v)}' for key, v in self.overrides.items()]
         if self.loads is not None:
             options.append(f'default_hooks.load_stage1.stage1={self.loads.work_dir}')
@@ -58,7 +58,7 @@ class SweepStage:
 
 
 def option_text(value) -> str:
-    """Write a value such that ``--cfg-options`` reads the same value again.
+    """Write a value so that ``--cfg-options`` reads the same value again.
 
     Args:
         value: A number, text, truth value, None, or lists and tuples of them.
@@ -80,8 +80,8 @@ def option_text(value) -> str:
         options = {}
     if repr(options.get('key')) != repr(value):
         raise ValueError(
-            f'{value!r} can not be passed on by --cfg-options: override the keys below '
-            'it one by one, or write a config that inherits and has it.'
+            f'{value!r} cannot be passed on by --cfg-options: override the keys below '
+            'it one by one, or write a derived config that has the value.'
         )
     return text
 
@@ -98,7 +98,7 @@ def fingerprint(cfg: Config, *more) -> str:
 
     Args:
         cfg (Config): The config with all overrides.
-        *more: What else tells a training from others.
+        *more: Other values that identify the training.
 
     Returns:
         str: Ten hexadecimal digits.

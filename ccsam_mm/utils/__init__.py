@@ -1,2 +1,2 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What every other package uses; nothing here knows of models or data."""
+"""Helpers for all other packages; they know no models or data."""

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds what a training has left in its work directory, and what it has recorded."""
+"""Finds the last checkpoint of a training, and the data that a checkpoint records."""
 
 import os.path as osp
 from typing import Any, Optional
@@ -27,7 +27,7 @@ def last_checkpoint(work_dir: str) -> Optional[str]:
 
 
 def saved_dataset_meta(checkpoint: dict) -> dict:
-    """Find what a checkpoint says of its training data, whoever has written it.
+    """Find the meta information of the training data in any checkpoint.
 
     Args:
         checkpoint (dict): A loaded checkpoint.
@@ -48,5 +48,5 @@ def saved_dataset_meta(checkpoint: dict) -> dict:
 
 
 def as_dict(value: Any) -> dict:
-    """Take what should be a dict for an empty one where it is something else."""
+    """Return a dict as it is, and an empty one for anything else."""
     return value if isinstance(value, dict) else {}

@@ -19,14 +19,13 @@ from .names import did_you_mean
 
 @contextmanager
 def named_keys(cfg: Config) -> Iterator[None]:
-    """Turn an error of the stack below us into a sentence, where its cause is known.
+    """Turn errors whose cause in the config is known into one sentence.
 
     Args:
-        cfg (Config): The whole config of what runs within the context.
+        cfg (Config): The whole config that is used within the context.
 
     Raises:
-        ConfigError: Instead of an error whose cause in the config is known; all others
-            pass as they are.
+        ConfigError: Instead of such an error; all others pass as they are.
     """
     try:
         yield
@@ -51,20 +50,18 @@ def _unknown_type(error: Exception, cfg: Config) -> Optional[str]:
             if isinstance(registry, Registry) and registry.name == kind:
                 known |= _names(registry)
     advice = did_you_mean(name.rpartition('.')[2], known)
-    advice = (
-        advice or ', nor is one alike: add the module that has it to custom_imports.'
-    )
-    return f"{_join(key, 'type')}='{name}' is no registered {kind}{advice}"
+    advice = advice or ', and no similar name is: add its module to custom_imports.'
+    return f"{_join(key, 'type')}='{name}' is not a registered {kind}{advice}"
 
 
 def _names(registry: Registry) -> set:
-    """The names of a registry and of those that it looks into."""
+    """The names of a registry and of its parents."""
     names = set(registry.module_dict)
     return names | _names(registry.parent) if registry.parent else names
 
 
 def _wrong_arguments(error: Exception, cfg: Config) -> Optional[str]:
-    """An argument that a class does not know, or one that it lacks."""
+    """An unknown argument of a class, or a missing one."""
     pattern = (
         r"([\w.]+)\(\) (?:got an unexpected keyword argument '(\w+)'"
         r"|missing \d+ required positional arguments?: '(\w+)')"
@@ -93,7 +90,7 @@ def _wrong_arguments(error: Exception, cfg: Config) -> Optional[str]:
 
 
 def _built(error: Exception) -> Optional[Callable]:
-    """What the innermost registry was about to build when the error came."""
+    """The class that the innermost registry was building at the error."""
     built, traceback = None, error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
@@ -186,7 +183,7 @@ def _find(config: Any, matches: Callable[[dict], bool], key: str = '') -> Option
     else:
         return None
     if not key:
-        # What the runner reads comes before the variables that a config makes it of.
+        # The runner's sections come before a config's own variables.
         sections = inspect.signature(Runner).parameters
         parts = sorted(parts, key=lambda part: part[0] not in sections)
     for name, part in parts:

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What a training config must say, where MMEngine finds a mistake late or never."""
+"""Checks of a training config for mistakes that MMEngine finds late or never."""
 
 import os.path as osp
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -79,20 +79,20 @@ _MISSING = object()
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse what no training can be meant to have.
+    """Refuse values that no training can use.
 
-    Only what is there is checked: keys of other wrappers, loops and models are theirs.
+    Only existing keys are checked; those of other wrappers, loops and models pass.
 
     Args:
         cfg (Config): The whole config.
 
     Raises:
         ConfigError: If a value is out of its range.
-        FileNotFoundError: If ``load_from`` is no file.
+        FileNotFoundError: If ``load_from`` does not exist.
     """
     for key, (valid, wanted) in RULES.items():
         value = _value_at(cfg, key)
-        # A tensor or an object of one's own is none of our business.
+        # Missing keys have defaults.
         if value is not _MISSING and not valid(value):
             raise ConfigError(f'{key} is {value!r}: set it to {wanted}.')
     _check_optimizer(cfg)
@@ -110,7 +110,7 @@ def _value_at(cfg: dict, key: str) -> Any:
 
 
 def _check_optimizer(cfg: Config) -> None:
-    """Refuse a wrapper without optimizer, and an optimizer that nobody knows."""
+    """Refuse a wrapper without optimizer, and an unknown optimizer."""
     wrapper = cfg.get('optim_wrapper')
     if not isinstance(wrapper, dict) or wrapper.get('constructor') is not None:
         return
@@ -123,7 +123,7 @@ def _check_optimizer(cfg: Config) -> None:
     name = optimizer.get('type') if isinstance(optimizer, dict) else None
     if isinstance(name, str) and '.' not in name and OPTIMIZERS.get(name) is None:
         raise ConfigError(
-            f"optim_wrapper.optimizer.type='{name}' is no registered optimizer"
+            f"optim_wrapper.optimizer.type='{name}' is not a registered optimizer"
             f'{did_you_mean(name, OPTIMIZERS.module_dict)}.'
         )
 
@@ -136,8 +136,8 @@ def _check_precision(cfg: Config) -> None:
     kind = class_of(wrapper, OPTIM_WRAPPERS)
     if isinstance(kind, type) and issubclass(kind, AmpOptimWrapper):
         raise ConfigError(
-            f"optim_wrapper.type='{kind.__name__}' needs a GPU, and here is none: "
-            "take the optimizer wrapper without 'Amp'."
+            f"optim_wrapper.type='{kind.__name__}' needs a GPU, but there is none: "
+            "use the optimizer wrapper without 'Amp'."
         )
 
 

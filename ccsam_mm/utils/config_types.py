@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Tells what a config builds (its ``type`` may be a name or a class), and holds."""
+"""The class that a config builds, and checks of its values."""
 
 from typing import Any, Optional
 
@@ -14,7 +14,7 @@ def class_of(cfg: dict, registry: Registry) -> Optional[type]:
         registry (Registry): Where its ``type`` is looked up, if that is a name.
 
     Returns:
-        type | None: The class; None for an unknown name, a function and no type.
+        type | None: The class; None for an unknown name, a function or a missing type.
 
     Examples:
         >>> from mmpretrain.registry import DATASETS
@@ -28,10 +28,10 @@ def class_of(cfg: dict, registry: Registry) -> Optional[type]:
 
 
 def is_count(value: Any, least: int = 1) -> bool:
-    """Whether it is an integer of at least so much; True and False are none.
+    """Whether a value is an integer of at least ``least``; True and False are not.
 
     Args:
-        value (Any): What a config has.
+        value (Any): The value in a config.
         least (int): The least valid integer. Defaults to 1.
 
     Returns:

@@ -2,7 +2,7 @@
 """Distributed training on CPUs.
 
 ``mmengine.dist.init_dist`` selects a CUDA device, and ``Runner.wrap_model`` hands
-``device_ids`` to DDP; ``Runner`` leaves alone what it finds done.
+``device_ids`` to DDP; ``Runner`` accepts a process group that exists.
 https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/dist/utils.py
 """
 
@@ -19,7 +19,7 @@ from .config_types import class_of
 
 
 def prepare_cpu_distributed(cfg) -> None:
-    """Start a gloo process group when a launcher meets a machine without accelerator.
+    """Start a gloo process group when a launcher is used without an accelerator.
 
     Args:
         cfg (Config): The whole config. ``cfg.launcher`` says who started the process;
@@ -30,7 +30,7 @@ def prepare_cpu_distributed(cfg) -> None:
         return
     if get_device() == 'mps':
         raise RuntimeError(
-            'Several processes can not train on the GPU of Apple silicon, which has no '
+            'Several processes cannot train on the GPU of Apple silicon, which has no '
             'distributed backend: leave out --launcher and tools/dist_train.sh.'
         )
     _LAUNCHER_ENV[launcher]()

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Writes files in one step, so that nobody reads half of one."""
+"""Writes files in one step, so that no reader finds half of one."""
 
 import os
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from typing import Union
 
 @contextmanager
 def whole_file(path: Union[str, Path]) -> Iterator[str]:
-    """Name a file to write, which takes its place at the end, unless there is an error.
+    """Write to a temporary file, which replaces the file unless there is an error.
 
     Args:
-        path (str | Path): The file; its folder is made where it lacks.
+        path (str | Path): The file; its folder is created if it is missing.
 
     Yields:
-        str: What to write instead, in the same folder.
+        str: The path to write to instead, in the same folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def whole_file(path: Union[str, Path]) -> Iterator[str]:
 
 
 def write_whole(path: Union[str, Path], text: str) -> None:
-    """Write a file such that it is the old or the new one, whatever happens.
+    """Write a text so that the file is always the whole old or the whole new one.
 
     Args:
         path (str | Path): The file.

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What a process that a launcher has started knows of it, before PyTorch does."""
+"""The rank and the end of a process that a launcher has started."""
 
 import os
 import sys
@@ -29,18 +29,18 @@ def is_first_process(launcher: str) -> bool:
 def end_with_parent(interval: float = 1.0) -> None:
     """Let this process end soon after the process that has started it.
 
-    A launcher that is killed can not end its processes. They would go on, and delete
+    A launcher that is killed cannot end its processes. They would go on, and delete
     the files of a training that resumes them.
 
     Args:
-        interval (float): Seconds between two looks. Defaults to 1.0.
+        interval (float): Seconds between two checks. Defaults to 1.0.
     """
     parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(interval)
-        words = f'Process {os.getpid()} ends: its launcher ({parent}) is gone.'
+        words = f'Process {os.getpid()} ends: its launcher ({parent}) has ended.'
         try:
             os.write(sys.__stderr__.fileno(), f'{words}\n'.encode())
         finally:

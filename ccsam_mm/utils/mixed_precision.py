@@ -33,7 +33,7 @@ def amp_twin(wrapper_type):
         )
     if get_device() in ('cpu', 'mps'):
         raise RuntimeError(
-            '--amp needs an accelerator, and this machine shows none to PyTorch: '
+            '--amp needs an accelerator, and PyTorch finds none on this machine: '
             'leave out --amp.'
         )
     return twin

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds the name that was meant."""
+"""Suggests the correct name for a misspelt one."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name.
 
     Args:
-        name (str): The name that nobody knows.
+        name (str): The unknown name.
         known (Iterable[str]): The names that exist.
 
     Returns:
@@ -30,7 +30,7 @@ def nearest_name(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Find the nearest known name, whatever its case.
 
     Args:
-        name (str): The name that nobody knows.
+        name (str): The unknown name.
         known (Iterable[str]): The names that exist.
         cutoff (float): The least likeness, from 0 to 1. Defaults to 0.6.
 

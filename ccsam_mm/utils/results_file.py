@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Writes what a test has measured or predicted, completely or not at all."""
+"""Writes the results of a test completely or not at all."""
 
 import os
 import tempfile
@@ -16,11 +16,11 @@ from .files import whole_file
 
 
 def check_writable(path: Union[str, Path], option: str) -> None:
-    """Refuse a place for results before the time is spent that makes them.
+    """Refuse an unwritable file for results before the test starts.
 
     Args:
-        path (str | Path): The file; its folder is made where it lacks.
-        option (str): What has set it, for the message.
+        path (str | Path): The file; its folder is created if it is missing.
+        option (str): The option that names it, for the message.
 
     Raises:
         OSError: If nothing can be written there.
@@ -35,13 +35,13 @@ def check_writable(path: Union[str, Path], option: str) -> None:
         reason = error.strerror or str(error)
     if reason:
         raise OSError(
-            f'{option} {path} can not be written ({reason}): name a file in a folder '
+            f'{option} {path} cannot be written ({reason}): name a file in a folder '
             'that can.'
         )
 
 
 def dump_whole(content: Any, path: Union[str, Path]) -> None:
-    """Write results such that the file is the old or the new one, whatever happens.
+    """Write results so that the file is always the whole old or the whole new one.
 
     Args:
         content (Any): For files that are not pickles: numbers, strings, tensors and
@@ -68,7 +68,7 @@ def dump_whole(content: Any, path: Union[str, Path]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Replace what JSON does not know."""
+    """Replace values that JSON does not know."""
     if isinstance(value, dict):
         return {_plain_key(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, range)):

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Adds what a user can do to errors of the stack below this package.
+"""Adds advice to errors of MMEngine and its dependencies.
 
 MMEngine finds ``mmpretrain::`` bases through pkg_resources, gone since setuptools 82.
 https://github.com/pypa/setuptools/issues/5174
@@ -7,7 +7,7 @@ https://github.com/pypa/setuptools/issues/5174
 
 
 def explain(error: Exception) -> str:
-    """What the user can do about an error from the stack below us.
+    """Advise the user about an error of MMEngine or its dependencies.
 
     Args:
         error (Exception): The error.

@@ -12,7 +12,7 @@ from ccsam_mm.version import DISTRIBUTIONS, SUPPORTED
 
 
 def check_versions() -> None:
-    """Import the stack and refuse missing or unsupported parts in one sentence.
+    """Import PyTorch and OpenMMLab, and refuse missing or unsupported versions.
 
     Raises:
         ImportError: If a package is missing or outside of its supported range.
@@ -62,9 +62,9 @@ def _is_installed(distribution: str) -> bool:
 
 
 def import_mmcv_quietly() -> None:
-    """Import MMCV's transformers, without a warning for each operator mmcv-lite lacks.
+    """Import MMCV's transformers without mmcv-lite's warnings of missing operators.
 
-    No operator that is missing there is needed here.
+    This package needs none of these operators.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Fail to import')

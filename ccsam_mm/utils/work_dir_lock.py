@@ -27,11 +27,11 @@ def work_dir_lock(work_dir: Union[str, Path], patience: float = 10) -> Iterator[
     """Hold a work directory, until the end of the context or of the process.
 
     The lock is the process's own: its data loader workers and other children neither
-    have nor keep it, so that what a killed training has left does not block a resumed
-    one. On Windows, and on file systems that know no locks, nothing is held.
+    have nor keep it, so that remaining processes of a killed training do not block a
+    resumed one. On Windows and on file systems without locks, nothing is held.
 
     Args:
-        work_dir (str | Path): The directory; it is made where it lacks.
+        work_dir (str | Path): The directory; it is created if it is missing.
         patience (float): Seconds to wait for a training that is about to end.
             Defaults to 10.
 
@@ -63,7 +63,7 @@ def work_dir_lock(work_dir: Union[str, Path], patience: float = 10) -> Iterator[
 
 
 def _acquire(file: int, path: Path, deadline: float) -> bool:
-    """Take the lock, or tell who has it; returns False where there are no locks."""
+    """Take the lock, or name its holder; returns False where there are no locks."""
     while True:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,7 +71,7 @@ def _acquire(file: int, path: Path, deadline: float) -> bool:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 warnings.warn(
-                    f'{path} can not be locked ({error.strerror}): take care that no '
+                    f'{path} cannot be locked ({error.strerror}): make sure that no '
                     'two trainings use this work directory.',
                     stacklevel=4,
                 )
@@ -87,7 +87,7 @@ def _acquire(file: int, path: Path, deadline: float) -> bool:
 
 
 def _holder() -> str:
-    """What to tell others about this process."""
+    """The description of this process for others."""
     command = shlex.join(['python', *sys.argv])
     if len(command) > 200:
         command = f'{command[:197]}...'

@@ -171,7 +171,7 @@ def test_msp_with_a_number_needs_no_file(folder, pictures, model):
     assert result['open_set_score'] == pytest.approx(result['pred_score'])
     with pytest.raises(FileNotFoundError, match='choose_threshold.py CONFIG'):
         OpenSetInferencer(*names)
-    with pytest.raises(ValueError, match='which is not there: make it with'):
+    with pytest.raises(ValueError, match='which is missing: make it with'):
         OpenSetInferencer(*names, score='hybrid', threshold=0.5)
 
 
@@ -179,7 +179,7 @@ def test_files_of_another_checkpoint_are_refused(folder, statistics):
     names = str(folder / 'open.py'), str(folder / 'epoch_1.pth')
     other = open_digits.train_model(iterations=0)
     open_digits.save_checkpoint(other, folder / 'epoch_1.pth')
-    with pytest.raises(ValueError, match='which is that of other weights'):
+    with pytest.raises(ValueError, match='which belongs to other weights'):
         OpenSetInferencer(*names, score='hybrid')
     less = KeptStatistics(statistics._replace(distances=None), model_key(other), '')
     save_statistics(str(folder / 'epoch_1.open_set.pth'), less)
@@ -199,7 +199,10 @@ def test_a_checkpoint_that_does_not_fill_the_model_is_refused(folder, model):
         "missing one is 'head.fc.weight'": {
             k: v for k, v in weights.items() if k != 'head.fc.weight'
         },
-        'layers that the model lacks': {**weights, 'head.fc2.weight': torch.ones(1)},
+        'layers that the model does not have': {
+            **weights,
+            'head.fc2.weight': torch.ones(1),
+        },
     }
     for message, state_dict in wrong.items():
         torch.save(dict(state_dict=state_dict), path)

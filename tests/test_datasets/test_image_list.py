@@ -57,7 +57,7 @@ def test_byte_order_mark_is_no_part_of_the_first_path(tmp_path):
 def test_another_encoding_is_named_with_the_file(tmp_path, encoding):
     file = tmp_path / 'list.txt'
     file.write_text('caf\xe9.jpg 0\n', encoding=encoding)
-    with pytest.raises(ValueError, match=r"^'.*list.txt' is no text in UTF-8 \("):
+    with pytest.raises(ValueError, match=r"^'.*list.txt' is not text in UTF-8 \("):
         read_text_list(str(file))
 
 
@@ -238,8 +238,8 @@ def one(part, **changes):
         (one('images', file_name=''), r'images\[0\] has the `file_name`'),
         (one('images', file_name='a\0'), r'images\[0\] has the `file_name`'),
         (one('images', file_name='\ud800'), r'images\[0\] has the `file_name`'),
-        (dict(images=[5]), r'images\[0\] is 5, no object'),
-        (dict(images=dict(a=1)), '`images` is .*, no list'),
+        (dict(images=[5]), r'images\[0\] is 5, not an object'),
+        (dict(images=dict(a=1)), '`images` is .*, not a list'),
         (one('annotations', image_id=7), r'annotations\[1\] gives .* 0, after 1 in'),
         (one('annotations', category_id=True), r'annotations\[0\] .* True'),
         (one('annotations', category_id=1.0), r'annotations\[0\] .* 1.0'),
@@ -247,8 +247,8 @@ def one(part, **changes):
         (one('annotations', category_id=10**30), r'annotations\[0\] has'),
         (one('annotations', image_id=[3]), r'annotations\[0\] has the `image_id` '),
         (one('annotations', image_id=False), r'annotations\[0\] has the `image_id` '),
-        (dict(annotations=[None]), r'annotations\[0\] is None, no object'),
-        (dict(annotations=None), '`annotations` is missing, no list'),
+        (dict(annotations=[None]), r'annotations\[0\] is None, not an object'),
+        (dict(annotations=None), '`annotations` is missing, not a list'),
         (one('categories', id=1), r'categories\[1\] gives .* after .tench. in'),
         (one('categories', id=5), 'have no `id` 0'),
         (one('categories', id=False), r'categories\[0\] has the `id` False'),
@@ -267,11 +267,11 @@ def test_json_entries_are_named(tmp_path, changes, place):
     [
         (b'[' * 10**6, 'nested too deeply'),
         (b'{"a":' * 10**5, 'nested too deeply'),
-        (b'[]', 'it is no object, but a list'),
-        (b'', 'it is no JSON'),
-        (b'null', 'it is no object, but a NoneType'),
+        (b'[]', 'it is not an object, but a list'),
+        (b'', 'it is not JSON'),
+        (b'null', 'it is not an object, but a NoneType'),
         (b'{"images": ' + b'9' * 5000 + b'}', 'lacks'),
-        (b'x' * 10**6, 'it is no JSON'),
+        (b'x' * 10**6, 'it is not JSON'),
     ],
 )
 def test_json_of_another_form(tmp_path, content, cause):

@@ -366,7 +366,7 @@ def test_named_pipes_and_folders_are_no_images(tiny, tmp_path):
     (tmp_path / 'img/train/b').mkdir(parents=True)
     os.mkfifo(tmp_path / 'img/train/b/2.jpg')
     message = (
-        '1 of the 4 images of .* are no regular files.*2.jpg. .a named pipe, line 3'
+        '1 of the 4 images of .* are not regular files.*2.jpg. .a named pipe, line 3'
     )
     with pytest.raises(FileNotFoundError, match=message):
         tiny(images=images)

@@ -134,15 +134,18 @@ def test_stage_loads_the_one_that_it_names(configs):
     [
         (
             dict(sedes=[0]),
-            "'sedes' is no key of the sweep: there are work_dir, results",
+            "'sedes' is not a key of the sweep: there are work_dir, results",
         ),
         (dict(runs=[dict(name='a')]), "a run of the sweep lacks 'stages'"),
-        (dict(runs=['a']), "a run of the sweep has to be a dict, but is 'a'"),
+        (dict(runs=['a']), "a run of the sweep must be a dict, but is 'a'"),
         (dict(runs=[a_run(), a_run()]), "'ccsam' names more than one run"),
-        (dict(runs=[a_run(epochs=1)]), "'epochs' is no key of a stage of run 'ccsam'"),
+        (
+            dict(runs=[a_run(epochs=1)]),
+            "'epochs' is not a key of a stage of run 'ccsam'",
+        ),
         (
             dict(runs=[a_run(grid={'rho': [1]})]),
-            "'rho' of run 'ccsam' has to begin with",
+            "'rho' of run 'ccsam' must begin with",
         ),
         (dict(runs=[a_run(grid={RHO: 1})]), 'needs a list of values'),
         (dict(runs=[a_run(grid={RHO: [1, 1]})]), "'1' names more than one value"),
@@ -156,12 +159,12 @@ def test_stage_loads_the_one_that_it_names(configs):
             dict(common={'train_cfg': dict(a=1)}),
             "'train_cfg' of.* override the keys below",
         ),
-        (dict(common={'train_cfg.max_epochs': '1'}), "'1' can not be passed on"),
+        (dict(common={'train_cfg.max_epochs': '1'}), "'1' cannot be passed on"),
         (dict(runs=[a_run(loads='stage0')]), 'has no default_hooks.load_stage1'),
-        (dict(baseline='sgd'), "baseline 'sgd' is no row: there are ccsam."),
+        (dict(baseline='sgd'), "baseline 'sgd' is not a row: there are ccsam."),
         (dict(select=dict(stage='stage3')), "run 'ccsam' has no stage 'stage3'"),
         (dict(select=dict(rule='more')), "'greater' or 'less'"),
-        (dict(seeds=3), '`seeds` of the sweep has to be a list'),
+        (dict(seeds=3), '`seeds` of the sweep must be a list'),
         (dict(seeds=[1, 1]), "'1' names more than one seed"),
     ],
 )
@@ -183,7 +186,7 @@ def test_missing_files_and_parts_are_named(configs):
         FileNotFoundError, match="stage3.py, the config of stage 'stage2'"
     ):
         expand(run)
-    with pytest.raises(ValueError, match='starts from a stage 1, which has to be'):
+    with pytest.raises(ValueError, match='starts from a stage 1, which must be'):
         expand(dict(name='alone', stages=[dict(name='stage2', config='stage2.py')]))
     Config(dict(STAGE1, val_dataloader=None)).dump('stage1.py')
     with pytest.raises(ValueError, match='stage1.py, .* has no val_dataloader'):
@@ -490,7 +493,7 @@ def test_results_survive_in_order(tmp_path):
     assert rows == ['b', 'c', 'a,x=1', 'a,x=2']
 
     path.write_text('{}\n<<<<<<< merge\n'.replace('{}', json.dumps(other.lines[0])))
-    with pytest.raises(ValueError, match=r'line 2 of .*results.jsonl is no JSON'):
+    with pytest.raises(ValueError, match=r'line 2 of .*results.jsonl is not JSON'):
         SweepResults(path, trials, SELECT)
 
 

@@ -210,7 +210,7 @@ def test_a_test_by_another_network_is_refused(tmp_path, type_in, checkpoint):
 
 
 def test_metrics_that_are_tensors_are_written(tmp_path, type_in, checkpoint):
-    """And a place that can not be written is told before the test."""
+    """And a place that cannot be written is told before the test."""
     config = tmp_path / 'confusion.py'
     config.write_text(
         f"_base_ = '{STAGE1}'\n"
@@ -224,7 +224,7 @@ def test_metrics_that_are_tensors_are_written(tmp_path, type_in, checkpoint):
 
     out = (*METRICS, tmp_path / 'new' / 'm.json' / 'm.json')
     result = type_in(*TEST, config, checkpoint, *out, *options, check=False)
-    assert 'can not be written (' in last_line(result)
+    assert 'cannot be written (' in last_line(result)
     assert 'Load' not in result.stdout
 
 

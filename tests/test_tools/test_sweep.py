@@ -16,6 +16,8 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
+from ccsam_mm.experiments import report
+
 REPO = Path(__file__).parents[2]
 # Writes what MMEngine writes. Its accuracy is 60 + 10 * lr + seed, and it does what the
 # file `orders` of the current folder says: fail or hang in work dirs whose name has a
@@ -104,7 +106,7 @@ def drawing_sweep(tmp_path, monkeypatch, load_tool):
 @pytest.fixture
 def sweep(drawing_sweep, monkeypatch):
     """The tool without its pictures, which take most of its time here."""
-    monkeypatch.setattr(drawing_sweep, 'plot_sweep', lambda *args: [])
+    monkeypatch.setattr(report, 'plot_sweep', lambda *args: [])
     return drawing_sweep.run
 
 

@@ -44,7 +44,7 @@ def write_distribution(path):
     ],
 )
 def test_results_are_never_half_written(tmp_path, monkeypatch, write, name):
-    """Where the new file can not take its place, nothing of it is left."""
+    """Where the new file cannot take its place, nothing of it is left."""
     path = tmp_path / name
     write(path)
     before = path.read_bytes()

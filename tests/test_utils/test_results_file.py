@@ -97,7 +97,7 @@ def test_places_that_can_not_be_written(tmp_path):
     (tmp_path / 'file').touch()
     (tmp_path / 'a.json').mkdir()
     for path in ('file/a.json', 'a.json', 'file/b/a.json'):
-        with pytest.raises(OSError, match=f'^--out .*{path} can not be written .*name'):
+        with pytest.raises(OSError, match=f'^--out .*{path} cannot be written .*name'):
             check_writable(tmp_path / path, '--out')
 
 

@@ -112,7 +112,7 @@ def test_file_systems_without_locks_are_told(tmp_path, monkeypatch, code):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(module.fcntl, 'lockf', no_locks)
-    message = f'{LOCK} can not be locked .*no two trainings use this work directory'
+    message = f'{LOCK} cannot be locked .*no two trainings use this work directory'
     with pytest.warns(UserWarning, match=message), work_dir_lock(tmp_path):
         pass
 

@@ -21,10 +21,10 @@ class ClassBalancedSampler(Sampler):
     cycled without replacement and shuffled anew after each pass. Everything
     follows from the seed and the epoch, so a resumed training sees the same
     images. Ranks take turns in the sequence as in
-    :class:`mmengine.dataset.DefaultSampler`, which also rounds it up so.
+    :class:`mmengine.dataset.DefaultSampler`, which rounds its length up, too.
 
     Args:
-        dataset (Dataset): The data set; wrappers are seen through.
+        dataset (Dataset): The data set, which may be wrapped.
         seed (int, optional): The seed, identical on all ranks. Defaults to None,
             which agrees on a random one.
         num_samples (int, optional): The length of an epoch on all ranks together.
@@ -101,13 +101,13 @@ class ClassBalancedSampler(Sampler):
         sizes = self._class_sizes
         drawn = np.bincount(classes, minlength=len(sizes))
         passes = -(-drawn // sizes)
-        # One row per pass of a class over its images: where they lie, how many.
-        row_sizes = np.repeat(sizes, passes)
-        row_starts = np.repeat(np.cumsum(sizes) - sizes, passes)
-        row = np.repeat(np.arange(len(row_sizes)), row_sizes)
-        shuffled = np.argsort(row + rng.random(len(row)))
-        within = np.arange(len(row)) - (np.cumsum(row_sizes) - row_sizes)[row]
-        position = (row_starts[row] + within)[shuffled]
+        # One entry per pass of a class over its images: their start and number.
+        pass_sizes = np.repeat(sizes, passes)
+        pass_starts = np.repeat(np.cumsum(sizes) - sizes, passes)
+        of_pass = np.repeat(np.arange(len(pass_sizes)), pass_sizes)
+        shuffled = np.argsort(of_pass + rng.random(len(of_pass)))
+        within = np.arange(len(of_pass)) - (np.cumsum(pass_sizes) - pass_sizes)[of_pass]
+        position = (pass_starts[of_pass] + within)[shuffled]
         # Of its chain of passes, a class uses as many images as it was drawn.
         chain_sizes = passes * sizes
         chain = np.repeat(np.arange(len(sizes)), chain_sizes)

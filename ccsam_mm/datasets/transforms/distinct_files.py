@@ -13,8 +13,8 @@ class DistinctFiles:
     """Counts different files over the workers and epochs of one process.
 
     Each file sets one byte of a shared array, at a place its path decides on: nothing
-    needs a lock, and workers that start anew find what others have set. Two of n
-    files share a place with probability n^2 / 2^19, so 100 files are rarely 99.
+    needs a lock, and restarted workers find the files that others have counted. Two of
+    n files share a place with probability n^2 / 2^19, so 100 files are rarely 99.
 
     Copies made in the process and workers started in any way share the count;
     pickled to a file it becomes a count of its own.

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What an encoded image says of itself before it is decoded."""
+"""Checks of an encoded image before it is decoded."""
 
 import io
 import re
@@ -14,7 +14,7 @@ END_MARKERS = {
     b'\x89PNG\r\n\x1a\n': b'IEND\xaeB`\x82',
 }
 ZEROS = bytes(64)
-# That of Pillow for an error: a photo of 108 megapixels passes.
+# Pillow's own limit for an error: a photo of 108 megapixels passes.
 MAX_PIXELS = 2 * 89_478_485
 
 
@@ -79,7 +79,7 @@ def decode_16_bits(content: bytes, color_type: str) -> np.ndarray:
 
 
 def _check_scan(content: bytes) -> None:
-    """Refuse a JPEG without an end marker, or with zeros that are no content."""
+    """Refuse a JPEG without an end marker, or with zeros in place of its data."""
     tables, baseline, position = {}, False, 2
     while content[position : position + 1] == b'\xff':
         marker = content[position + 1]
@@ -106,7 +106,7 @@ def _check_scan(content: bytes) -> None:
 
 
 def _has_zeros(data: bytes) -> bool:
-    """Whether there is a long run of zeros, by a look at every 32nd byte."""
+    """Whether there is a long run of zeros, by checking every 32nd byte."""
     return b'\0\0\0\0' in data[::32] and ZEROS in data
 
 

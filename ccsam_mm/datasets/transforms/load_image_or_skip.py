@@ -23,17 +23,17 @@ class LoadImageOrSkip(LoadImageFromFile):
     in training. There is one warning for each file, with the number of files so far
     in this process and its workers, over all epochs; one file more than
     ``max_unreadable`` stops the training. With 0 the first one stops, which is right
-    for tests. A file that does not exist or can not be fetched always stops: that is
+    for tests. A file that does not exist or cannot be fetched always stops: that is
     an error of the list or of the storage.
 
     A JPEG file is unreadable without an end marker, or where zeros take the place of
     its data, and a PNG file without an end marker is verified with Pillow, because
     OpenCV 4 makes an image of a truncated file. Other damage in the middle of a JPEG
-    can not be told from content, nor can zeros in a progressive one.
+    cannot be told from content, nor can zeros in a progressive one.
 
     Images of more than ``max_pixels`` are unreadable, before any memory is taken for
-    them. So are those of 32 bits or floats per pixel, which have no range of their
-    own; 16 bits become the upper eight. Named pipes and devices always stop.
+    them. So are those of 32 bits or floats per pixel, which have no defined
+    range; 16 bits are reduced to the upper eight. Named pipes and devices always stop.
 
     An image that is in memory passes as it is, so that the inferencers of
     MMPretrain, which load images themselves, work with the same pipeline.
@@ -110,7 +110,7 @@ class LoadImageOrSkip(LoadImageFromFile):
             image = self._decode(content)
         except ImportError:  # the decoder is missing, not the image broken
             raise
-        except Exception as error:  # decoders raise whatever their parsers raise
+        except Exception as error:  # decoders pass on the errors of their parsers
             self._count(path, error)
             return None
         results['img'] = image.astype(np.float32) if self.to_float32 else image
@@ -118,12 +118,12 @@ class LoadImageOrSkip(LoadImageFromFile):
         return results
 
     def _fetch(self, path: str) -> bytes:
-        """Get the bytes; what goes wrong here says nothing of the image."""
+        """Get the bytes; errors here do not make the image unreadable."""
         kind = kind_of_file(path)
         if kind is not None:
             raise OSError(
-                f"The image '{path}' is {kind}, no regular file: correct the list or "
-                '`data_root` of the data set.'
+                f"The image '{path}' is {kind}, not a regular file: correct the list "
+                'or `data_root` of the data set.'
             )
         try:
             return get(path, backend_args=self.backend_args)
@@ -132,7 +132,7 @@ class LoadImageOrSkip(LoadImageFromFile):
                 f"There is no image '{path}': correct the list or `data_root` of the "
                 'data set.'
             ) from error
-        except Exception as error:  # storage backends raise what their clients raise
+        except Exception as error:  # of any client of a storage backend
             raise OSError(
                 f"The image '{path}' could not be fetched ({type(error).__name__}: "
                 f'{error}): check permissions, connection and `backend_args`.'
@@ -198,7 +198,7 @@ def _check_decoder(name: Optional[str]) -> None:
     except (ImportError, AssertionError) as error:
         cause = str(error) or 'MMCV has none of that name'
         raise ImportError(
-            f"LoadImageOrSkip can not use imdecode_backend='{name}' ({cause}): install "
+            f"LoadImageOrSkip cannot use imdecode_backend='{name}' ({cause}): install "
             "it, or set `imdecode_backend` to 'cv2' or 'pillow'."
         ) from error
     finally:

@@ -10,8 +10,8 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from ccsam_mm.datasets import get_gt_labels
+from ccsam_mm.datasets.class_counts import evaluated_class_counts
 from ccsam_mm.evaluation import OpenSetMetric, ShotAccuracy
-from ccsam_mm.evaluation.class_counts import evaluated_class_counts
 from ccsam_mm.evaluation.shot_groups import shot_groups
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from ccsam_mm.evaluation import OpenSetMetric
 from ccsam_mm.evaluation.open_set import (
-    PredictionWatch,
+    FeatureRecorder,
     needs_distances,
     needs_prototypes,
     score_function,
@@ -69,7 +69,7 @@ class OpenSetHook(Hook):
 
     def __init__(self, train_dataset: Optional[dict] = None):
         self.train_dataset = train_dataset
-        self._watch: Optional[PredictionWatch] = None
+        self._recorder: Optional[FeatureRecorder] = None
 
     def before_train(self, runner: Runner) -> None:
         """Refuse now what the first validation would refuse.
@@ -109,8 +109,8 @@ class OpenSetHook(Hook):
             batch_idx (int): The index of the current batch.
             data_batch (dict, optional): Data from the data loader. Defaults to None.
         """
-        if self._watch is not None:
-            self._watch.arm()
+        if self._recorder is not None:
+            self._recorder.arm()
 
     before_val_iter = before_test_iter
 
@@ -123,7 +123,7 @@ class OpenSetHook(Hook):
             runner (Runner): The runner of the testing process.
             metrics (dict, optional): The results. Defaults to None.
         """
-        self._watch = None
+        self._recorder = None
         results = _results_by_score(runner.test_loop.evaluator, metrics or {})
         if results:
             runner.logger.info(f'Open-set recognition:\n{open_set_table(results)}')
@@ -137,13 +137,13 @@ class OpenSetHook(Hook):
             runner (Runner): The runner of the validation process.
             metrics (dict, optional): The results. Defaults to None.
         """
-        self._watch = None
+        self._recorder = None
 
     def _prepare(
         self, runner: Runner, evaluator: Evaluator, dataloader: DataLoader, key: str
     ) -> None:
         """Do what takes place once before the images."""
-        self._watch = None
+        self._recorder = None
         metrics = _open_set_metrics(evaluator)
         # The weights in training are those of no file, whatever it started from.
         checkpoint = None if is_about_to_train(runner) else runner._load_from
@@ -169,7 +169,7 @@ class OpenSetHook(Hook):
                 runner, model, training_set, checkpoint, with_distances
             )
         functions = {k: score_function(s, statistics) for k, s in scores.items()}
-        self._watch = PredictionWatch(model, score_writer(functions))
+        self._recorder = FeatureRecorder(model, score_writer(functions))
 
 
 def _open_set_metrics(evaluator: Evaluator) -> List[OpenSetMetric]:

@@ -14,8 +14,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ccsam_mm.datasets import get_gt_labels
-from ccsam_mm.datasets.only_process import as_only_process
 from ccsam_mm.datasets.pipelines import as_test_set, find_pipeline
+from ccsam_mm.datasets.process_groups import without_process_group
 from ccsam_mm.evaluation.open_set import ClassStatistics, collect_class_statistics
 from ccsam_mm.evaluation.open_set.statistics_file import (
     STATISTICS_SUFFIX,
@@ -79,7 +79,7 @@ class TrainingSet:
         """Hash the config, with the pipeline, and the labels, on any one rank."""
         dataset = self._dataset
         if dataset is None:
-            with as_only_process():
+            with without_process_group():
                 # Not kept: the others would miss this rank when they build theirs.
                 dataset = self._build()
         sha = hashlib.sha256(get_gt_labels(dataset).tobytes())

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds metrics that report the same name, before an evaluation is spent on them."""
+"""Finds metrics of the same name before the evaluation starts."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from .shot_accuracy import ShotAccuracy
 
 
 def check_metric_names(metrics: Sequence[BaseMetric]) -> None:
-    """Refuse what MMEngine refuses only after all images have been evaluated.
+    """Refuse equal names, which MMEngine refuses only after the evaluation.
 
     Args:
         metrics (Sequence[BaseMetric]): The metrics of one evaluator.

@@ -11,9 +11,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmpretrain.registry import METRICS
-from torch import Tensor
 
-from ccsam_mm.evaluation.class_counts import evaluated_class_counts
+from ccsam_mm.datasets.class_counts import evaluated_class_counts
 from ccsam_mm.evaluation.open_set import (
     auroc,
     fpr_at_tpr,
@@ -25,6 +24,7 @@ from ccsam_mm.evaluation.open_set import (
 )
 from ccsam_mm.evaluation.shot_groups import check_shot_rule
 
+from .open_set_batch import batch_scores, batch_targets, results_as_arrays
 from .shot_accuracy import ShotAccuracy
 
 
@@ -46,7 +46,7 @@ class OpenSetMetric(BaseMetric):
     ``accuracy``, where rejection counts as a mistake; ``many``, ``medium`` and ``few``,
     the mean of these class accuracies over a group; ``top1``, without rejection.
 
-    Several ones in an evaluator, for several scores, need a ``prefix`` each.
+    Several of them in one evaluator, for several scores, need a ``prefix`` each.
 
     Args:
         threshold (float | str, optional): The least score of an accepted image; the
@@ -102,7 +102,7 @@ class OpenSetMetric(BaseMetric):
         is_number = isinstance(threshold, Real) and np.isfinite(threshold)
         if not (threshold is None or is_number or isinstance(threshold, str)):
             raise ValueError(
-                f'threshold={threshold} is no finite number: set `threshold` of '
+                f'threshold={threshold} is not a finite number: set `threshold` of '
                 "OpenSetMetric to one, to 'auto', to a file of thresholds or to None."
             )
         self.threshold = threshold
@@ -111,7 +111,7 @@ class OpenSetMetric(BaseMetric):
         self.curve = curve
         self.shot_rule = shot_rule
         self.class_counts = class_counts
-        # What OpenSetHook sets for threshold='auto'.
+        # OpenSetHook sets it for threshold='auto'.
         self.threshold_file: Optional[str] = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -125,16 +125,16 @@ class OpenSetMetric(BaseMetric):
             data_samples (Sequence[dict]): A batch of outputs from the model.
         """
         if not self.results:
-            # A missing file is known before all images have been through the model.
+            # Report a missing file before all images have been through the model.
             self._get_threshold()
             self._get_report_path()
-        # One tensor operation for the batch: single images would take longer here than
-        # in the model.
+        # One tensor operation for the batch: image by image would take longer than the
+        # model.
         scores = torch.stack([sample['pred_score'] for sample in data_samples])
         confidence, pred = scores.max(dim=1)
-        target = _targets(data_samples, num_classes=scores.shape[1])
+        target = batch_targets(data_samples, num_classes=scores.shape[1])
         self._check_class_counts(scores.shape[1])
-        score = self._get_scores(data_samples, confidence)
+        score = batch_scores(data_samples, self.score_key, confidence)
         self.results.extend(zip(pred.tolist(), target.tolist(), score))
 
     def compute_metrics(self, results: list) -> dict:
@@ -222,7 +222,7 @@ class OpenSetMetric(BaseMetric):
         return metrics
 
     def _get_threshold(self) -> Optional[float]:
-        """Look the threshold up, at every evaluation anew."""
+        """Read the threshold, anew at every evaluation."""
         if not isinstance(self.threshold, str):
             return self.threshold
         path = self.threshold if self.threshold != 'auto' else self.threshold_file
@@ -251,21 +251,6 @@ class OpenSetMetric(BaseMetric):
         name = re.sub(r'[^\w.-]+', '_', f'{self.prefix}_{self.score_key}').strip('_')
         return osp.join(folder, f'{name}.json')
 
-    def _get_scores(
-        self, data_samples: Sequence[dict], confidence: Tensor
-    ) -> list[float]:
-        """Take the hook's scores; the largest probability needs no hook."""
-        first = data_samples[0].get('open_set_scores', {})
-        if self.score_key in first:
-            return [float(s['open_set_scores'][self.score_key]) for s in data_samples]
-        if self.score_key == 'msp':
-            return confidence.tolist()
-        raise ValueError(
-            f"The images have no score '{self.score_key}' for OpenSetMetric, but "
-            f"{sorted(first)}: add dict(type='OpenSetHook') to `custom_hooks`, test "
-            "without test-time augmentation, or set `score` to 'msp'."
-        )
-
     def _check_class_counts(self, num_classes: int) -> None:
         counts = evaluated_class_counts(self.class_counts, self.dataset_meta)
         if counts is not None and len(counts) != num_classes:
@@ -278,7 +263,7 @@ class OpenSetMetric(BaseMetric):
     def _warn_if_useless(
         self, metrics: dict, score: np.ndarray, counts: Optional[list]
     ) -> None:
-        """Notice a threshold that separates nothing, and groups left out."""
+        """Warn of a threshold that separates nothing, and of missing groups."""
         if self.threshold is None:
             return
         shares = metrics['known_accepted'], metrics['unknown_accepted']
@@ -295,47 +280,6 @@ class OpenSetMetric(BaseMetric):
                 'OpenSetMetric leaves many, medium and few out, not knowing how many '
                 'training images each class has: set its `class_counts`.'
             )
-
-
-def _targets(data_samples: Sequence[dict], num_classes: int) -> Tensor:
-    """Join and check the labels of a batch."""
-    labels = [sample['gt_label'] for sample in data_samples]
-    if any(label.numel() != 1 for label in labels):
-        raise ValueError(
-            'OpenSetMetric needs one label per image, but `gt_label` has '
-            f'{max(label.numel() for label in labels)}: choose another `type` in '
-            '`val_evaluator` and `test_evaluator`.'
-        )
-    target = torch.cat(labels)
-    wrong = target[(target < -1) | (target >= num_classes)]
-    if wrong.numel():
-        raise ValueError(
-            f'OpenSetMetric met the label {int(wrong[0])}, but the model scores '
-            f'{num_classes} classes: in the evaluated data set, give unknown classes '
-            f'the label -1, and known ones 0 to {num_classes - 1}.'
-        )
-    return target
-
-
-def results_as_arrays(results: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Join the results of all images.
-
-    Args:
-        results (list): One tuple of prediction, label and score for each image.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: The three, each with shape ``(N, )``.
-
-    Raises:
-        ValueError: If there is no image.
-    """
-    if not results:
-        raise ValueError(
-            'OpenSetMetric was given no image at all: check `data_root`, `ann_file` '
-            'and `indices` of the data sets in `val_dataloader` and `test_dataloader`.'
-        )
-    pred, target, score = map(np.asarray, zip(*results))
-    return pred, target, score
 
 
 def _warn(message: str) -> None:

@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpretrain.registry import METRICS
 
-from ccsam_mm.evaluation.class_counts import (
+from ccsam_mm.datasets.class_counts import (
     evaluated_class_counts,
     recorded_training_counts,
 )
@@ -22,8 +22,8 @@ class ShotAccuracy(BaseMetric):
     Reported in percent: ``top1``, the share of right predictions; ``class_mean``,
     the mean of the class accuracies; ``many``, ``medium`` and ``few``, the same mean
     over the classes of a group. Classes without a test image are in no mean, and
-    groups without such a class are left out. Beside MMPretrain's ``Accuracy``, which
-    reports ``accuracy/top1`` as well, one of the two needs another ``prefix``.
+    groups without such a class are left out. MMPretrain's ``Accuracy`` also reports
+    ``accuracy/top1``: in one evaluator, one of the two needs another ``prefix``.
 
     Args:
         shot_rule (str): The bounds of the groups in training images. 'strict':
@@ -204,7 +204,7 @@ class ShotAccuracy(BaseMetric):
         return counts
 
     def _warn_if_trained_on_others(self, counts: list[int]) -> None:
-        """Notice a config that changes the imbalance of one split alone."""
+        """Warn of a config that changes the imbalance of one split alone."""
         training = recorded_training_counts()
         if self.class_counts is None and training not in (None, counts):
             print_log(

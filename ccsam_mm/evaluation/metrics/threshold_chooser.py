@@ -5,15 +5,16 @@ from mmpretrain.registry import METRICS
 
 from ccsam_mm.evaluation.open_set import choose_threshold, plot_open_set
 
-from .open_set_metric import OpenSetMetric, results_as_arrays
+from .open_set_batch import results_as_arrays
+from .open_set_metric import OpenSetMetric
 
 
 @METRICS.register_module()
 class ThresholdChooser(OpenSetMetric):
     """Choose the threshold of ``OpenSetMetric`` on the evaluated images.
 
-    They have to be others than those of the test; the tool
-    ``tools/analysis_tools/choose_threshold.py`` sees to it.
+    They must not be test images; ``tools/analysis_tools/choose_threshold.py`` ensures
+    that.
 
     Args:
         criterion (str): That of :func:`ccsam_mm.evaluation.open_set.choose_threshold`.

@@ -3,9 +3,9 @@ from .class_statistics import ClassStatistics, collect_class_statistics
 from .curve import open_set_curve
 from .curve_areas import auroc, fpr_at_tpr, oscr
 from .f_measure import open_set_f_measures
+from .feature_recorder import FeatureRecorder
 from .open_max import OpenMax
 from .plot import plot_open_set
-from .prediction_watch import PredictionWatch
 from .report import write_open_set_report
 from .score_function import (
     needs_distances,
@@ -21,8 +21,8 @@ from .threshold_file import read_threshold
 
 __all__ = [
     'ClassStatistics',
+    'FeatureRecorder',
     'OpenMax',
-    'PredictionWatch',
     'auroc',
     'choose_threshold',
     'collect_class_statistics',

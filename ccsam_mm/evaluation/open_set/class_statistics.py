@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What open-set scores have to know of the training images."""
+"""Statistics of the training images for open-set scores."""
 
 from typing import Callable, List, NamedTuple, Optional
 
@@ -9,7 +9,7 @@ from mmengine.dist import all_gather_object, all_reduce
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .prediction_watch import PredictionWatch
+from .feature_recorder import FeatureRecorder
 
 
 class ClassStatistics(NamedTuple):
@@ -53,15 +53,15 @@ def collect_class_statistics(
         model (nn.Module): A classifier of MMPretrain in evaluation mode, without a
             wrapper for distributed training.
         dataloader (DataLoader): All training images once, without augmentation.
-        with_distances (bool): Whether to collect what OpenMax needs besides the
-            prototypes. Defaults to False.
-        report (Callable): Called with lines that tell the progress. Defaults to a
+        with_distances (bool): Whether to collect the logits and distances that
+            OpenMax needs. Defaults to False.
+        report (Callable): Called with lines about the progress. Defaults to a
             function that does nothing.
 
     Returns:
         ClassStatistics: In single precision, on the CPU.
     """
-    linear = PredictionWatch(model, None).linear
+    linear = FeatureRecorder(model, None).linear
     num_classes = linear.out_features
     features = _ClassSums(num_classes, linear.in_features)
     logits = _ClassSums(num_classes, num_classes)
@@ -99,19 +99,19 @@ def _run(
     report: Callable[[str], None],
     what: str,
 ) -> None:
-    """Show features, logits, labels and which predictions are right, on the CPU."""
+    """Pass on features, logits, labels and correctness, on the CPU."""
 
-    def show(features: Tensor, logits: Tensor, data_samples: List) -> None:
+    def record(features: Tensor, logits: Tensor, data_samples: List) -> None:
         labels = torch.cat([sample.gt_label for sample in data_samples]).cpu()
         _check_labels(labels, logits.shape[1])
         logits = logits.cpu().double()
         receive(features.cpu(), logits, labels, logits.argmax(dim=1) == labels)
 
-    watch = PredictionWatch(model, show)
+    recorder = FeatureRecorder(model, record)
     # About ten lines, however many batches.
     interval = max(1, len(dataloader) // 10)
     for i, batch in enumerate(dataloader, start=1):
-        watch.arm()
+        recorder.arm()
         with torch.no_grad():
             model.test_step(batch)
         if i % interval == 0 or i == len(dataloader):
@@ -119,14 +119,14 @@ def _run(
 
 
 class _ClassSums:
-    """Sums of rows by class, over all ranks in the end."""
+    """Sums of vectors by class, finally over all ranks."""
 
     def __init__(self, num_classes: int, size: int):
         self.sums = torch.zeros(num_classes, size, dtype=torch.float64)
         self.counts = torch.zeros(num_classes, dtype=torch.int64)
 
-    def add(self, rows: Tensor, labels: Tensor) -> None:
-        self.sums.index_add_(0, labels, rows.double())
+    def add(self, vectors: Tensor, labels: Tensor) -> None:
+        self.sums.index_add_(0, labels, vectors.double())
         self.counts += torch.bincount(labels, minlength=len(self.counts))
 
     def means(self) -> Tensor:

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What every threshold on the score would give."""
+"""The open-set measures at every threshold on the score."""
 
 from collections.abc import Sequence
 from typing import Union

@@ -11,10 +11,10 @@ def auroc(curve: dict[str, np.ndarray]) -> float:
     counting one half.
 
     Args:
-        curve (dict[str, np.ndarray]): That of :func:`open_set_curve`.
+        curve (dict[str, np.ndarray]): The result of :func:`open_set_curve`.
 
     Returns:
-        float: 1 if the scores separate the two, 0.5 if they tell nothing.
+        float: 1 if the scores separate the two, 0.5 if they are random.
 
     Examples:
         >>> from ccsam_mm.evaluation.open_set import auroc, open_set_curve
@@ -28,7 +28,7 @@ def fpr_at_tpr(curve: dict[str, np.ndarray], tpr: float = 0.95) -> float:
     """Find how many unknowns are accepted with a share of the knowns.
 
     Args:
-        curve (dict[str, np.ndarray]): That of :func:`open_set_curve`.
+        curve (dict[str, np.ndarray]): The result of :func:`open_set_curve`.
         tpr (float): The share of known images to accept at least. Defaults to 0.95.
 
     Returns:
@@ -53,7 +53,7 @@ def oscr(curve: dict[str, np.ndarray]) -> float:
     the area is at most that accuracy.
 
     Args:
-        curve (dict[str, np.ndarray]): That of :func:`open_set_curve`.
+        curve (dict[str, np.ndarray]): The result of :func:`open_set_curve`.
 
     Returns:
         float: The area as a fraction.

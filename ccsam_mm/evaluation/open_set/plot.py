@@ -67,7 +67,7 @@ def _plot_f_measures(
 
 
 def _plot_rates(axes, curve: dict, threshold: Optional[float]) -> None:
-    """What is accepted of the knowns over what is accepted of the unknowns."""
+    """The accepted share of the knowns over that of the unknowns."""
     chosen = []
     if threshold is not None:
         chosen = [np.flatnonzero(curve['threshold'] >= threshold)[-1]]

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Keeps what an open-set evaluation found, for reading and drawing."""
+"""Writes the results of an open-set evaluation, with their curve."""
 
 import json
 from pathlib import Path

@@ -23,7 +23,7 @@ _SCORES = dict(
 )
 # The least values of the options that are integers.
 _LEAST_COUNTS = dict(tail_size=MIN_IMAGES, alpha=1)
-# What the functions get besides their options.
+# The arguments of the functions that are not options.
 _DATA = ('logits', 'features', 'prototypes', 'mean_logits', 'distances', 'labels')
 
 
@@ -62,7 +62,7 @@ def parse_score(score: Union[str, dict]) -> tuple[str, dict]:
         if key not in possible or not is_right:
             allowed = ' and '.join(f'{p}={_describe(p)}' for p in possible)
             raise ValueError(
-                f'score={score!r} can not have {key}={value!r}: leave it out'
+                f'score={score!r} cannot have {key}={value!r}: leave it out'
                 f'{f", or set {allowed}" if allowed else ""}.'
             )
     return name, options
@@ -136,7 +136,7 @@ def score_function(
 def score_writer(
     functions: Dict[str, ScoreFunction],
 ) -> Callable[[Tensor, Tensor, List], None]:
-    """Make what :class:`PredictionWatch` shows predictions to.
+    """Make the function that receives predictions from :class:`FeatureRecorder`.
 
     Args:
         functions (dict[str, Callable]): Those of :func:`score_function` by the keys of
@@ -156,7 +156,7 @@ def score_writer(
 
 
 def _parameters(name: str) -> List[str]:
-    """Names of what a score is made from, data and options."""
+    """Names of the data and options of a score."""
     return list(inspect.signature(_SCORES[name]).parameters)
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""How well a classifier knows an image; for every score, higher means better known.
+"""Open-set scores: how well a classifier knows an image; higher means better known.
 
 Prototypes are class means of training features: each feature is divided by its length,
 the mean is taken per class, and is divided by its length, so that a class of three
@@ -18,7 +18,7 @@ def msp(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
 
     Args:
         logits (Tensor): The outputs of the classifier with shape ``(B, K)``.
-        temperature (float): What the logits are divided by. Defaults to 1.0.
+        temperature (float): The divisor of the logits. Defaults to 1.0.
 
     Returns:
         Tensor: Numbers in [1 / K, 1] with shape ``(B, )``.
@@ -124,7 +124,7 @@ def proto_euclidean(
         >>> proto_euclidean(torch.tensor([[5.0, 0.0], [2.0, 2.0]]), torch.eye(2))
         tensor([1.0000, 0.5000])
     """
-    # d^2 = |z|^2 + 1 - 2 cos, of which softmax does not see what all classes share.
+    # d^2 = |z|^2 + 1 - 2 cos, and softmax ignores the terms that all classes share.
     scaled = 2 * _cosines(features, prototypes) / temperature
     return scaled.softmax(dim=1).amax(dim=1)
 

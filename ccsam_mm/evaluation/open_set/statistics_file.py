@@ -19,12 +19,12 @@ THRESHOLDS_SUFFIX = '.open_set.json'
 
 
 class KeptStatistics(NamedTuple):
-    """Class statistics, and what they were made from.
+    """Class statistics, and the keys of their model and data.
 
     Args:
         statistics (ClassStatistics): The statistics.
         model_key (str): That of :func:`model_key`.
-        data_key (str): Any word that is another one for other training images.
+        data_key (str): A text that differs for other training images.
     """
 
     statistics: ClassStatistics
@@ -37,9 +37,9 @@ def beside_checkpoint(checkpoint: str, suffix: str, work_dir: str) -> str:
 
     Args:
         checkpoint (str): The checkpoint.
-        suffix (str): What follows the checkpoint's name without its own suffix.
-        work_dir (str): The folder of the file where the checkpoint's own is none of
-            this machine, or can not be written to and has no such file.
+        suffix (str): The suffix that replaces the checkpoint's own.
+        work_dir (str): The folder to use instead of the checkpoint's own, if that is
+            remote, or cannot be written to and has no such file.
 
     Returns:
         str: The path of the file.
@@ -60,7 +60,7 @@ def beside_checkpoint(checkpoint: str, suffix: str, work_dir: str) -> str:
 def model_key(model: nn.Module) -> str:
     """Hash the weights and buffers of a model.
 
-    Unlike the hash of a checkpoint file it is that of the weights in use, also where
+    Unlike the hash of a checkpoint file, it is that of the weights in use, even if
     they are averaged. It takes about as long as reading the file, for ResNet-152 a
     fraction of a second.
 
@@ -105,11 +105,11 @@ def file_hash(path: str) -> Optional[str]:
 
 
 def save_statistics(path: str, kept: KeptStatistics) -> None:
-    """Write the file in one step, so that nobody reads half of it.
+    """Write the file in one step, so that no reader finds half of it.
 
     Args:
         path (str): The file.
-        kept (KeptStatistics): What to keep.
+        kept (KeptStatistics): The statistics.
     """
     content = {k: v for k, v in kept.statistics._asdict().items() if v is not None}
     content.update(model_key=kept.model_key, data_key=kept.data_key)
@@ -124,7 +124,7 @@ def load_statistics(path: str) -> Optional[KeptStatistics]:
         path (str): The file.
 
     Returns:
-        KeptStatistics | None: What was kept, or None if there is no such file or it
+        KeptStatistics | None: The statistics, or None if there is no such file or it
         holds something else.
     """
     if not osp.isfile(path):

@@ -12,8 +12,9 @@ def open_set_table(results: Dict[str, dict]) -> str:
     """Lay out open-set measures as a Markdown table.
 
     Args:
-        results (dict[str, dict]): What :class:`ccsam_mm.evaluation.OpenSetMetric` has
-            measured, without its prefix, by the name of the score.
+        results (dict[str, dict]): The metrics of
+            :class:`ccsam_mm.evaluation.OpenSetMetric` without their prefix, by the
+            name of the score.
 
     Returns:
         str: One row per score; columns that no score has are left out.

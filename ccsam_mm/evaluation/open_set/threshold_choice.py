@@ -19,7 +19,7 @@ def choose_threshold(
     """Choose the threshold that suits a criterion best.
 
     The F-measure counts a rejected known as a mistake, so it is often best to accept
-    every image; ``accepts_all`` says so. The other criteria look at the scores alone.
+    every image; ``accepts_all`` says so. The other criteria use the scores alone.
 
     Args:
         pred (np.ndarray | Sequence[int]): The predicted classes with shape ``(N, )``.
@@ -44,7 +44,7 @@ def choose_threshold(
         0.8
     """
     curve = open_set_curve(pred, target, score)
-    # Without the first threshold, infinity, which rejects all and is nothing for JSON.
+    # Without the first threshold, infinity, which rejects all and has no form in JSON.
     curve = {key: values[1:] for key, values in curve.items()}
     if criterion == 'f_measure':
         chosen = curve['f_measure'].argmax()
@@ -71,11 +71,11 @@ def choose_threshold(
 
 
 def write_thresholds(path: str, entries: Dict[str, dict]) -> None:
-    """Write the file of thresholds in one step, so that nobody reads half of it.
+    """Write the file of thresholds in one step, so that no reader finds half of it.
 
     Args:
         path (str): The JSON file.
-        entries (dict[str, dict]): What :func:`choose_threshold` gives, by the keys of
+        entries (dict[str, dict]): Results of :func:`choose_threshold` by the keys of
             the scores.
     """
     write_whole(path, json.dumps(entries, indent=2, allow_nan=False))

@@ -25,9 +25,9 @@ def read_threshold(
     Args:
         path (str | Path): A JSON file, ``{'<score_key>': {'threshold': 0.37}}``.
         score_key (str): The key of the score.
-        classes (Sequence[str], optional): The names of the known classes, which have to
-            be those that the threshold was chosen for, where the file tells. Defaults
-            to None.
+        classes (Sequence[str], optional): The names of the known classes, which must be
+            those that the threshold was chosen for, if the file has them. Defaults to
+            None.
 
     Returns:
         float: The threshold.
@@ -52,8 +52,8 @@ def read_threshold(
         found = {key: float(entry['threshold']) for key, entry in entries.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
-            f'{path} is no file of thresholds ({type(error).__name__}): write it anew '
-            f'with `{TOOL}`.'
+            f'{path} is not a file of thresholds ({type(error).__name__}): write it '
+            f'anew with `{TOOL}`.'
         ) from error
     if not math.isfinite(found.get(score_key, math.nan)):
         raise ValueError(
@@ -81,9 +81,9 @@ def _check_classes(
 
 
 def warn_of_stale_thresholds(path: Union[str, Path], checkpoint: str) -> None:
-    """Notice a checkpoint that was written anew under the same name.
+    """Warn if the checkpoint was written anew under the same name.
 
-    A file that is absent, or that the threshold tool did not write, says nothing.
+    A file that is absent, or that the threshold tool did not write, gives no warning.
 
     Args:
         path (str | Path): The file of thresholds.

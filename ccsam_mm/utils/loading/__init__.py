@@ -1,2 +1,2 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Loads checkpoints safely, and tells what of a model they have filled."""
+"""Loads checkpoints safely, and records the weights that they fill."""

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Says in one sentence why a checkpoint can not be read."""
+"""Says in one sentence why a checkpoint cannot be read."""
 
 import os.path as osp
 import pickle
@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 import torch
 
-# What PyTorch puts around its reasons: advice to load the file unsafely, and guesses.
+# The advice and guesses that PyTorch adds to its reasons.
 _AROUND = re.compile(
     r'\. (?:This is an internal miniz|In PyTorch 2\.6|The file might).*', re.DOTALL
 )
@@ -21,7 +21,7 @@ def why_unreadable(filename: str, error: Exception) -> Tuple[str, str]:
     """Explain an error of a loader.
 
     Args:
-        filename (str): What was to be loaded.
+        filename (str): The checkpoint that was to be loaded.
         error (Exception): The error.
 
     Returns:
@@ -32,15 +32,15 @@ def why_unreadable(filename: str, error: Exception) -> Tuple[str, str]:
         is_remote and isinstance(error, OSError)
     ):
         return 'unreachable', (
-            f'{filename} can not be reached ({_first_line(error)}): correct the '
+            f'{filename} cannot be reached ({_first_line(error)}): correct the '
             'address, or download the file elsewhere and name that one.'
         )
     if isinstance(error, (IsADirectoryError, PermissionError)):
-        return 'unreachable', f'{filename} can not be read: {_first_line(error)}.'
+        return 'unreachable', f'{filename} cannot be read: {_first_line(error)}.'
     if is_remote and isinstance(error, KeyError):
         return 'unreachable', (
-            f'{filename} is no model that its scheme knows: correct the name, or name '
-            'a file.'
+            f'{filename} is not a model that its scheme knows: correct the name, or '
+            'name a file.'
         )
     found = re.search(r'GLOBAL (\S+)', ' '.join(_attempts(error)))
     if found or (isinstance(error, pickle.UnpicklingError) and _is_refusal(error)):
@@ -53,7 +53,7 @@ def why_unreadable(filename: str, error: Exception) -> Tuple[str, str]:
     if is_remote:
         where = f'; downloads are kept in {torch.hub.get_dir()}/checkpoints'
     return 'damaged', (
-        f'{filename} can not be read: it is cut short, damaged or no checkpoint '
+        f'{filename} cannot be read: it is truncated, damaged or not a checkpoint '
         f'({_describe(filename, error)}{where}). Take another one, or copy or make it '
         'again.'
     )
@@ -62,7 +62,7 @@ def why_unreadable(filename: str, error: Exception) -> Tuple[str, str]:
 def broken_record(filename: str) -> str:
     """Find a part of a file that was changed after it was written.
 
-    PyTorch does not look at the checksums that it writes.
+    PyTorch does not check the checksums that it writes.
 
     Args:
         filename (str): Path of a file of :func:`torch.save`.
@@ -90,14 +90,14 @@ def _is_whole(file: zipfile.ZipFile, record: zipfile.ZipInfo) -> bool:
 
 
 def _attempts(error: Optional[BaseException]) -> Iterator[str]:
-    """A loader that has tried again reports its last attempt alone."""
+    """The errors of all attempts; a loader reports only its last one."""
     while error is not None:
         yield str(error)
         error = error.__context__
 
 
 def _is_refusal(error: pickle.UnpicklingError) -> bool:
-    """Whether a sound pickle asks for too much; text and the like are no pickles."""
+    """Whether a valid pickle asks for too much; text and the like are not pickles."""
     text = str(error)
     return (
         'a checkpoint' in text or '\n\n' in text and 'Unsupported operand' not in text
@@ -105,13 +105,13 @@ def _is_refusal(error: pickle.UnpicklingError) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What PyTorch buries in advice to load the file unsafely."""
+    """The reason within PyTorch's advice to load the file unsafely."""
     found = re.search(r'\n\n(.+)', str(error))
     return found[1] if found else _first_line(error)
 
 
 def _describe(filename: str, error: Exception) -> str:
-    """The reason in words, where the file itself tells more than the error."""
+    """The reason in words, from the file itself where it says more than the error."""
     path = osp.expanduser(filename)
     if osp.isfile(path):
         with open(path, 'rb') as file:
@@ -121,7 +121,7 @@ def _describe(filename: str, error: Exception) -> str:
         if start == b'PK' and not zipfile.is_zipfile(path):
             return 'its end is missing'
         if start != b'PK' and not isinstance(error, RuntimeError):
-            return 'it is no file of torch.save'
+            return 'it is not a file of torch.save'
     return _first_line(error) or type(error).__name__
 
 

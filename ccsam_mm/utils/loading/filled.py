@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Refuses predictions of a model that a checkpoint has not filled."""
+"""Refuses a model that its checkpoint has not filled."""
 
 from mmengine.runner import load_checkpoint
 from torch import nn
@@ -9,23 +9,23 @@ from .load_record import LoadRecord, extra_layers
 _WHAT_FOR = dict(
     test='Its predictions would be random: use the config (and the options `model.*`) '
     'that it was trained with',
-    resume='That is no training to go on with: use the config that it was trained '
+    resume='This training cannot be continued: use the config that it was trained '
     'with, or set `load_from` without `resume` to start from its weights',
 )
 
 
 def check_filled(record: LoadRecord, model: nn.Module, name: str, use: str) -> None:
-    """Check that a model is all filled.
+    """Check that a checkpoint has filled a whole model.
 
     Args:
-        record (LoadRecord): What was loaded into the model.
+        record (LoadRecord): The weights that were loaded into the model.
         model (nn.Module): The model.
         name (str): The checkpoint's name.
-        use (str): 'test' or 'resume'; losses are of no use to a test.
+        use (str): 'test' or 'resume'; a test needs no losses.
 
     Raises:
         RuntimeError: If tensors are missing or of another size, or if the checkpoint
-            has weights of layers that the model lacks.
+            has weights of layers that the model does not have.
     """
     missing = record.missing(model)
     if use == 'test':
@@ -37,7 +37,7 @@ def check_filled(record: LoadRecord, model: nn.Module, name: str, use: str) -> N
     if extra:
         raise RuntimeError(
             f"{name} holds '{extra[0]}' and {len(extra) - 1} more weights of layers "
-            f'that the model lacks. {_WHAT_FOR[use]}.'
+            f'that the model does not have. {_WHAT_FOR[use]}.'
         )
 
 
@@ -52,7 +52,7 @@ def load_filled(model: nn.Module, checkpoint: str) -> dict:
         dict: The loaded checkpoint.
 
     Raises:
-        RuntimeError: If the model is not all filled by it.
+        RuntimeError: If it does not fill the whole model.
     """
     record = LoadRecord(model)
     loaded = load_checkpoint(model, checkpoint, map_location='cpu')

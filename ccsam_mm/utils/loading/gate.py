@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""The gate that every checkpoint goes through, wherever it comes from."""
+"""Safe loading of every checkpoint, from any source."""
 
 import os
 import os.path as osp
@@ -20,20 +20,20 @@ FORCE_NOT = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
 
 class UnreadableCheckpointError(RuntimeError):
-    """A checkpoint that is damaged, or none at all."""
+    """A file that is damaged or not a checkpoint."""
 
 
-# What a refused or damaged checkpoint raises.
+# The errors of refused and damaged checkpoints.
 UNREADABLE = (UnreadableCheckpointError, pickle.UnpicklingError, OSError)
 
 
 def allow_checkpoints() -> None:
-    """Let ``torch.load`` read what MMEngine writes, and nothing else.
+    """Let ``torch.load`` read the checkpoints of MMEngine, and no other pickles.
 
     All loaders that MMEngine knows are wrapped: that of local files, those of downloads
     (which ask PyTorch for any pickle) and of storages. The maintained fork of MMEngine
-    turns to any pickle when the safe way fails, so what a loader asks for is overruled.
-    PyTorch before 2.6 reads any pickle and gets no other protection than sentences.
+    reads any pickle when safe loading fails, so the loader's own choice is overruled.
+    PyTorch before 2.6 reads any pickle; there, only the messages are better.
     """
     if _loads_safely():
         served = [(stand_in, name) for name, stand_in in checkpoint_globals().items()]
@@ -52,8 +52,8 @@ def gated(loader: Callable) -> Callable:
 
     Returns:
         Callable: A loader of the same name. It raises ``UnreadableCheckpointError``
-        for what is no whole checkpoint, ``pickle.UnpicklingError`` for what holds
-        more than weights and logs, and ``OSError`` for what can not be reached.
+        for a damaged checkpoint, ``pickle.UnpicklingError`` for one that holds more
+        than weights and logs, and ``OSError`` for one that cannot be reached.
     """
 
     @wraps(loader)
@@ -90,8 +90,8 @@ def load_from_local(filename: str, map_location=None) -> dict:
     if osp.isdir(filename):
         raise IsADirectoryError(f'it is a directory: name a checkpoint in {filename}')
     if not osp.isfile(filename):
-        raise FileNotFoundError(f'{filename} can not be found.')
-    # weights_only stays unset: TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is the user's say.
+        raise FileNotFoundError(f'{filename} cannot be found.')
+    # weights_only stays unset: the user may set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD.
     checkpoint = torch.load(filename, map_location=map_location)
     record = broken_record(filename)
     if record:
@@ -125,14 +125,14 @@ def _weights_only() -> Iterator[None]:
 
 
 def _check_kind(filename: str, checkpoint) -> None:
-    """Refuse what MMEngine would not find its way in."""
+    """Refuse content that MMEngine cannot load."""
     inner = checkpoint
     if isinstance(checkpoint, dict):
         inner = checkpoint.get('state_dict', checkpoint)
     if not isinstance(inner, dict) or not all(isinstance(k, str) for k in inner):
         what = type(checkpoint if inner is checkpoint else inner).__name__
         raise UnreadableCheckpointError(
-            f'{filename} is no checkpoint: where weights by name should be, it holds '
+            f'{filename} is not a checkpoint: instead of weights by name, it holds '
             f'a {what} of something else; name a file that a training has saved.'
         )
 

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Tells which tensors of a model its checkpoints have filled."""
+"""Records which tensors of a model its checkpoints have filled."""
 
 import re
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ _OTHER = re.compile(r'named "(\S+)", (.+)')
 
 
 class LoadRecord:
-    """Watches all that is loaded into a model.
+    """Records all weights that are loaded into a model.
 
-    It sees every ``load_state_dict`` of the model, of its children and of modules with
+    It records each ``load_state_dict`` of the model, its children and modules with
     an ``init_cfg``, whether PyTorch's own or MMEngine's, which only warns of tensors
     that are missing or of another size.
 
@@ -41,9 +41,9 @@ class LoadRecord:
         children = dict(model.named_children())
         for name, module in model.named_modules():
             if not name or name in children or getattr(module, 'init_cfg', None):
-                watch = _Watch(self, name)
-                module._register_load_state_dict_pre_hook(watch.before)
-                module.register_load_state_dict_post_hook(watch.after)
+                hooks = _LoadHooks(self, name)
+                module._register_load_state_dict_pre_hook(hooks.before)
+                module.register_load_state_dict_post_hook(hooks.after)
 
     def add(self, at: str, names: Iterable, missing, failed, unexpected) -> None:
         """Record one load.
@@ -51,9 +51,9 @@ class LoadRecord:
         Args:
             at (str): Prefix of the loaded module's names in the model.
             names (Iterable[str]): The module's names.
-            missing (Iterable[str]): Those that the file lacks.
+            missing (Iterable[str]): Those that are not in the file.
             failed (Dict[str, str]): Those that do not fit, and why.
-            unexpected (Iterable[str]): What the file holds beside them.
+            unexpected (Iterable[str]): Other names in the file.
         """
         self.num_loads += 1
         for name in names:
@@ -63,7 +63,7 @@ class LoadRecord:
         self.unexpected = [at + name for name in unexpected]
 
     def missing(self, model: nn.Module, parts: Iterable = ('',)) -> List[str]:
-        """Name what no checkpoint has filled.
+        """Name the tensors that no checkpoint has filled.
 
         Args:
             model (nn.Module): The model.
@@ -80,7 +80,7 @@ class LoadRecord:
 
         Args:
             model (nn.Module): The model.
-            missing (List[str]): What :meth:`missing` has named.
+            missing (List[str]): The result of :meth:`missing`.
             parts (Iterable[str]): Same as for :meth:`missing`.
 
         Returns:
@@ -93,11 +93,13 @@ class LoadRecord:
             f"'{missing[0]}'{why}"
         )
         if self.unexpected and not why:
-            text += f", and it holds '{self.unexpected[0]}', which the model lacks"
+            text += (
+                f", and it holds '{self.unexpected[0]}', which the model does not have"
+            )
         return text
 
 
-class _Watch:
+class _LoadHooks:
     """The hooks of one module."""
 
     def __init__(self, record: LoadRecord, name: str) -> None:
@@ -139,7 +141,7 @@ def names_of(model: nn.Module, parts: Iterable = ('',)) -> List[str]:
 
     Returns:
         List[str]: The names in its ``state_dict``, but for the counts of batches
-        that older files lack and that matter to no prediction.
+        that are missing in older files and that no prediction uses.
     """
     starts = tuple(f'{part}.' if part else '' for part in parts)
     return [
@@ -152,15 +154,15 @@ def names_of(model: nn.Module, parts: Iterable = ('',)) -> List[str]:
 def extra_layers(
     model: nn.Module, unexpected: Iterable, in_sequences: bool = False
 ) -> List[str]:
-    """Name the layers that a file has weights of and the model lacks.
+    """Name the layers of a file that the model does not have.
 
     A checkpoint of a deeper network fills a flatter one completely.
 
     Args:
         model (nn.Module): The model.
-        unexpected (Iterable[str]): What the file holds beside the model's names.
-        in_sequences (bool): Whether to name only layers that lack in a sequence
-            which the model has. Defaults to False.
+        unexpected (Iterable[str]): The names in the file that are not the model's.
+        in_sequences (bool): Whether to name only layers that are missing in a
+            sequence of the model. Defaults to False.
 
     Returns:
         List[str]: Names of weights.
@@ -196,7 +198,7 @@ def innermost(model: nn.Module) -> nn.Module:
         model (nn.Module): The model of a runner.
 
     Returns:
-        nn.Module: What MMEngine loads checkpoints into.
+        nn.Module: The module that MMEngine loads checkpoints into.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module

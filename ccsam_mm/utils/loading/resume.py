@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Chooses what a training goes on from, and says so where it is not the newest."""
+"""Chooses the checkpoint to resume from, and warns if it is not the newest."""
 
 import os
 import os.path as osp
@@ -20,8 +20,8 @@ from .load_record import innermost
 def choose_resumed(runner: Runner, is_named: bool = False) -> None:
     """Let a runner resume from the newest checkpoint that is whole.
 
-    Without ``resume``, nothing happens; so it does where the work directory has no
-    checkpoint at all, and the training begins anew.
+    Without ``resume``, nothing happens. Nothing happens either where the work directory
+    has no checkpoint at all, and the training begins anew.
 
     Args:
         runner (Runner): The runner of a training, before it trains.
@@ -29,7 +29,7 @@ def choose_resumed(runner: Runner, is_named: bool = False) -> None:
             will do. Defaults to False.
 
     Raises:
-        RuntimeError: If there is no checkpoint to go on from.
+        RuntimeError: If there is no checkpoint to resume from.
     """
     if not runner._resume:
         return
@@ -82,8 +82,8 @@ def saved_checkpoints(work_dir: str) -> List[str]:
         work_dir (str): Its work directory.
 
     Returns:
-        List[str]: The one that is recorded as the last, those before it, and what
-        else there is.
+        List[str]: The one that is recorded as the last, those before it, and all
+        others.
     """
     recorded = last_checkpoint(work_dir)
     numbers = {}
@@ -108,18 +108,18 @@ def read_or_reason(path: str) -> Tuple[Optional[dict], str]:
         path (str): The checkpoint.
 
     Returns:
-        Tuple[dict | None, str]: The checkpoint, and a sentence if it can not be read.
+        Tuple[dict | None, str]: The checkpoint, and a sentence if it cannot be read.
     """
     try:
         # By its scheme, without the log's line.
         return CheckpointLoader._get_checkpoint_loader(path)(path, 'cpu'), ''
     except UNREADABLE as error:
         text = str(error)
-        return None, text if path in text else f'{path} can not be read: {text}'
+        return None, text if path in text else f'{path} cannot be read: {text}'
 
 
 def why_not_resumable(path: str, runner: Runner) -> str:
-    """Say why a training can not go on from a checkpoint.
+    """Say why a training cannot resume from a checkpoint.
 
     Args:
         path (str): The checkpoint.
@@ -134,13 +134,13 @@ def why_not_resumable(path: str, runner: Runner) -> str:
     needed = ['state_dict', 'meta', 'message_hub', 'optimizer']
     if getattr(runner, 'param_schedulers', None):
         needed.append('param_schedulers')
-    lacking = [key for key in needed if key not in checkpoint]
+    missing = [key for key in needed if key not in checkpoint]
     meta = checkpoint.get('meta')
-    if not lacking and not {'epoch', 'iter'} <= set(meta if meta else ()):
-        lacking = ['meta.epoch']
-    if lacking:
+    if not missing and not {'epoch', 'iter'} <= set(meta if meta else ()):
+        missing = ['meta.epoch']
+    if missing:
         return (
-            f"{path} holds no '{lacking[0]}', so no training can go on from it as it "
+            f"{path} holds no '{missing[0]}', so no training can go on from it as it "
             'was: to start from its weights, set load_from without resume.'
         )
     for name, _ in innermost(runner.model).named_parameters():

@@ -90,7 +90,7 @@ def _history_statistic(owner, name):
 
 
 def array_globals() -> dict:
-    """What serves NumPy's arrays and scalars.
+    """The stand-ins for NumPy's arrays and scalars.
 
     Names of both NumPy 1 and 2 are served, since files move between machines.
 
@@ -105,7 +105,7 @@ def array_globals() -> dict:
 
 
 def checkpoint_globals() -> dict:
-    """What serves all that MMEngine writes into its checkpoints beside tensors.
+    """The stand-ins for all values in MMEngine's checkpoints except tensors.
 
     Returns:
         dict: A stand-in per qualified name.

@@ -419,5 +419,7 @@ def test_named_pipes_and_devices_stop(tmp_path):
     os.mkfifo(tmp_path / 'a.jpg')
     load = LoadImageOrSkip(max_unreadable=100)
     for path, kind in ((tmp_path / 'a.jpg', 'a named pipe'), ('/dev/zero', 'a device')):
-        with pytest.raises(OSError, match=f"image '{path}' is {kind}, no regular file"):
+        with pytest.raises(
+            OSError, match=f"image '{path}' is {kind}, not a regular file"
+        ):
             load(dict(img_path=str(path)))

@@ -176,7 +176,10 @@ def test_a_test_needs_every_name(make_runner, trained):
         },
         'fills 0 of 2 names': {},
         'saved with size': {**weights, 'fc.bias': torch.ones(7)},
-        'layers that the model lacks': {**weights, 'fc.0.weight': torch.ones(7)},
+        'layers that the model does not have': {
+            **weights,
+            'fc.0.weight': torch.ones(7),
+        },
     }
     for message, state_dict in wrong.items():
         with pytest.raises(RuntimeError, match=message) as error:

@@ -281,7 +281,7 @@ def test_unusable_options():
     with pytest.raises(ValueError, match="'loose' is unknown: .* of OpenSetMetric"):
         OpenSetMetric(shot_rule='loose')
     for bad in (math.nan, math.inf, [0.1]):
-        with pytest.raises(ValueError, match='is no finite number: set `threshold`'):
+        with pytest.raises(ValueError, match='is not a finite number: set `threshold`'):
             OpenSetMetric(threshold=bad)
     with pytest.raises(ValueError, match='names no score'):
         OpenSetMetric(score=dict(temperature=2.0))

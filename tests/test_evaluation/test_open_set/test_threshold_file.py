@@ -24,7 +24,7 @@ def test_unusable_files_name_the_tool(tmp_path):
         read_threshold(path, 'msp')
     for text in ('{', '[1]', '3', '{"msp": 0.1}', '{"msp": {}}', '{"msp": []}'):
         path.write_text(text)
-        with pytest.raises(ValueError, match=f'is no file of thresholds .*{TOOL}'):
+        with pytest.raises(ValueError, match=f'is not a file of thresholds .*{TOOL}'):
             read_threshold(path, 'msp')
     for value in ('{"energy": {"threshold": 1}}', '{"msp": {"threshold": NaN}}'):
         path.write_text(value)

@@ -129,12 +129,12 @@ def test_a_file_in_the_cache_is_no_way_around(tmp_path, names):
 
 def test_what_is_not_there_is_one_sentence(tmp_path, names, address):
     model = torch.nn.Linear(2, 3)
-    with pytest.raises(OSError, match='b.pth can not be reached .*404'):
+    with pytest.raises(OSError, match='b.pth cannot be reached .*404'):
         load_checkpoint(model, f'{address}/b.pth')
-    with pytest.raises(OSError, match='torchvision://resnet999 is no model'):
+    with pytest.raises(OSError, match='torchvision://resnet999 is not a model'):
         load_checkpoint(model, 'torchvision://resnet999')
     (tmp_path / 'far' / 'a.pth').write_text('<html>moved</html>')
-    with pytest.raises(UnreadableCheckpointError, match='a.pth can not be read'):
+    with pytest.raises(UnreadableCheckpointError, match='a.pth cannot be read'):
         load_checkpoint(model, names['http'])
 
 

@@ -7,17 +7,17 @@ from mmengine.dist import is_distributed
 
 
 @contextmanager
-def as_only_process() -> Iterator[None]:
+def without_process_group() -> Iterator[None]:
     """Let one rank build a data set that the other ranks do not build.
 
-    MMPretrain's CIFAR and MNIST wait for all ranks while they load, but not where they
-    find files missing, so that neither one rank nor all of them could try to build one
-    without a way to hang. Within this context PyTorch has no process group.
+    MMPretrain's CIFAR and MNIST wait for all ranks while they load, but not where files
+    are missing, so that building them on one rank, or on all, may hang. Within this
+    context PyTorch has no process group.
 
     Examples:
         >>> from mmengine.dist import get_world_size
-        >>> from ccsam_mm.datasets.only_process import as_only_process
-        >>> with as_only_process():
+        >>> from ccsam_mm.datasets.process_groups import without_process_group
+        >>> with without_process_group():
         ...     get_world_size()
         1
     """

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from ccsam_mm.evaluation.open_set import PredictionWatch
+from ccsam_mm.evaluation.open_set import FeatureRecorder
 
 NET = dict(
     type='ImageClassifier',
@@ -18,12 +18,12 @@ def build(head=LINEAR, **changes):
     return MODELS.build(dict(NET, head=head, **changes)).eval()
 
 
-def watched(model, **options):
+def recorded(model, **options):
     seen = []
-    watch = PredictionWatch(model, lambda *args: seen.append(args))
-    watch.arm()
+    recorder = FeatureRecorder(model, lambda *args: seen.append(args))
+    recorder.arm()
     model(torch.randn(3, 3, 8, 8), **options)
-    return watch, seen
+    return recorder, seen
 
 
 def hooks_of(model):
@@ -66,8 +66,8 @@ VIT = dict(
 )
 def test_sees_what_the_prediction_is_made_from(changes):
     model = build(**changes)
-    watch, [(features, logits, samples)] = watched(model, mode='predict')
-    torch.testing.assert_close(watch.linear(features), logits)
+    recorder, [(features, logits, samples)] = recorded(model, mode='predict')
+    torch.testing.assert_close(recorder.linear(features), logits)
     scores = torch.stack([sample.pred_score for sample in samples])
     torch.testing.assert_close(logits.softmax(dim=1), scores)
     assert hooks_of(model) == []
@@ -75,8 +75,8 @@ def test_sees_what_the_prediction_is_made_from(changes):
 
 def test_logits_are_those_behind_a_scale():
     model = build(dict(LINEAR, type='ArcFaceClsHead', scale=16.0))
-    watch, [(features, logits, _)] = watched(model, mode='predict')
-    torch.testing.assert_close(16 * watch.linear(features), logits)
+    recorder, [(features, logits, _)] = recorded(model, mode='predict')
+    torch.testing.assert_close(16 * recorder.linear(features), logits)
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_logits_are_those_behind_a_scale():
 )
 def test_a_head_with_other_than_one_linear_layer_is_refused(head):
     with pytest.raises(NotImplementedError, match=f'head {head["type"]} has [02] of'):
-        PredictionWatch(build(head), print)
+        FeatureRecorder(build(head), print)
 
 
 def test_a_prediction_that_is_no_softmax_of_the_layer_is_refused():
     model = build(dict(LINEAR, type='MultiLabelLinearClsHead'))
     with pytest.raises(NotImplementedError, match='does not predict the softmax'):
-        watched(model, mode='predict')
+        recorded(model, mode='predict')
     assert hooks_of(model) == []
 
 
@@ -104,47 +104,47 @@ def test_what_has_diverged_is_shown_as_it_is():
     """The metric says that scores are NaN; the head is not to blame."""
     model = build()
     torch.nn.init.constant_(model.head.fc.bias, float('nan'))
-    _, [(_, logits, _)] = watched(model, mode='predict')
+    _, [(_, logits, _)] = recorded(model, mode='predict')
     assert logits.isnan().all()
 
 
 def test_a_model_without_head_is_refused():
     with pytest.raises(NotImplementedError, match='head ends in one linear layer'):
-        PredictionWatch(build(None), print)
+        FeatureRecorder(build(None), print)
 
 
-def test_other_modes_are_not_watched():
+def test_other_modes_are_not_recorded():
     model = build()
-    watch, seen = watched(model, mode='tensor')
+    recorder, seen = recorded(model, mode='tensor')
     assert seen == [] and hooks_of(model) == []
     model(torch.randn(1, 3, 8, 8), mode='predict')  # armed for one forward only
     assert seen == []
 
 
-@pytest.mark.parametrize('part', ['data_preprocessor', 'backbone', 'head', 'watcher'])
+@pytest.mark.parametrize('part', ['data_preprocessor', 'backbone', 'head', 'receiver'])
 def test_hooks_are_gone_after_an_error_anywhere(part):
     model = build()
 
     def fail(*args):
         raise OSError(part)
 
-    watch = PredictionWatch(model, fail if part == 'watcher' else print)
-    if part != 'watcher':
+    recorder = FeatureRecorder(model, fail if part == 'receiver' else print)
+    if part != 'receiver':
         handle = getattr(model, part).register_forward_pre_hook(fail)
-    watch.arm()
+    recorder.arm()
     with pytest.raises(OSError, match=part):
         model.test_step(dict(inputs=[torch.zeros(3, 8, 8, dtype=torch.uint8)]))
-    if part != 'watcher':
+    if part != 'receiver':
         handle.remove()
     assert hooks_of(model) == []
 
 
-def test_arming_twice_watches_once():
+def test_arming_twice_records_once():
     model = build()
     seen = []
-    watch = PredictionWatch(model, lambda *args: seen.append(args))
-    watch.arm()
-    watch.arm()
+    recorder = FeatureRecorder(model, lambda *args: seen.append(args))
+    recorder.arm()
+    recorder.arm()
     model(torch.randn(2, 3, 8, 8), mode='predict')
     assert len(seen) == 1 and hooks_of(model) == []
 
@@ -152,5 +152,5 @@ def test_arming_twice_watches_once():
 def test_half_precision_is_shown_in_single():
     model = build()
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        _, [(features, logits, _)] = watched(model, mode='predict')
+        _, [(features, logits, _)] = recorded(model, mode='predict')
     assert features.dtype == logits.dtype == torch.float32

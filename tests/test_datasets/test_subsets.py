@@ -9,7 +9,7 @@ from mmpretrain.datasets import KFoldDataset
 from torch.utils.data import ConcatDataset, Subset
 
 from ccsam_mm.datasets import ClassSubset, LongTailed
-from ccsam_mm.datasets.narrow import find_undividable, narrow
+from ccsam_mm.datasets.subsets import find_unsplittable, take_subset
 
 LABELS = [0, 1, 2] * 10
 
@@ -69,7 +69,7 @@ def test_refetch_stays_in_the_images_that_are_kept(toy, name):
     readable = WRAPPERS[name](toy(LABELS))
     indices = np.array([13, 2, 7, 11, 2, 5])
     expected = [readable[int(i)]['img'] for i in indices]
-    part, where = narrow(readable, indices)
+    part, where = take_subset(readable, indices)
     assert [part[int(i)]['img'] for i in where] == expected
     assert len(readable) > len(part) == len(set(expected))
 
@@ -78,18 +78,18 @@ def test_refetch_stays_in_the_images_that_are_kept(toy, name):
     def broken(results):
         return results if results['img'] in sound else None
 
-    part, where = narrow(WRAPPERS[name](toy(LABELS, pipeline=[broken])), indices)
+    part, where = take_subset(WRAPPERS[name](toy(LABELS, pipeline=[broken])), indices)
     drawn = {part[int(i)]['img'] for _ in range(10) for i in where}
     assert drawn == sound
 
     every = np.arange(len(readable))
-    same, where = narrow(readable, every)
+    same, where = take_subset(readable, every)
     assert [same[int(i)] for i in where] == [readable[int(i)] for i in every]
 
 
 @pytest.mark.parametrize('name', WRAPPERS)
 def test_repeated_images_can_not_be_divided(toy, name):
-    shared = find_undividable(WRAPPERS[name](toy(LABELS)))
+    shared = find_unsplittable(WRAPPERS[name](toy(LABELS)))
     assert (shared is not None) == (name in REPEATING)
 
 
@@ -99,7 +99,7 @@ def test_held_out_images_of_what_can_not_be_divided(toy, wrapper):
     name = type(dataset).__name__
     options = dict(imbalance_ratio=2, max_per_class=6)
     assert LongTailed(dataset, **options).metainfo['class_counts'] == [6, 4, 3]
-    message = f'held_out=2 of LongTailed can not divide {name}, .* put {name} around'
+    message = f'held_out=2 of LongTailed cannot divide {name}, .* put {name} around'
     with pytest.raises(ValueError, match=message):
         LongTailed(dataset, held_out=2, **options)
 

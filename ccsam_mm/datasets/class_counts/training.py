@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds how many training images each class has."""
+"""The class counts that training modules use."""
 
 from typing import Optional, Sequence
 
@@ -14,13 +14,13 @@ def training_class_counts(
     """Check the given class counts, or find those of the training data set.
 
     Args:
-        user (str): Name of what needs them, for messages.
+        user (str): Name of the class that needs them, for messages.
         key (str): The config key that sets them by hand, for messages.
         counts (Sequence[int], optional): Those of the config key; None stands
             for the ``class_counts`` in the training data set's ``metainfo``, which
             MMEngine keeps in its message hub.
-        num_classes (int, optional): Number of the head's classes; None where the head
-            does not tell.
+        num_classes (int, optional): Number of the head's classes; None where it is
+            unknown.
 
     Returns:
         Tensor: Training images per class, ``(K, )``, on the CPU.

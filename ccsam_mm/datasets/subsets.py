@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Real subsets of data sets, which the refetch of unreadable images stays in."""
+"""Real subsets of data sets: replacements of unreadable images stay within them."""
 
 import copy
 from typing import Optional
@@ -12,8 +12,8 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 from .dataset_wrapper import DatasetWrapper
 
 
-def narrow(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndarray]:
-    """Make a real subset where that can be.
+def take_subset(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndarray]:
+    """Take a real subset of a data set, where it can be divided.
 
     Args:
         dataset (Dataset): The data set, which is not changed.
@@ -27,17 +27,17 @@ def narrow(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndarray]:
         >>> import numpy as np
         >>> from mmengine.dataset import RepeatDataset
         >>> from ccsam_mm.datasets import DigitsLT
-        >>> from ccsam_mm.datasets.narrow import narrow
+        >>> from ccsam_mm.datasets.subsets import take_subset
         >>> repeated = RepeatDataset(DigitsLT(split='test'), times=2)
-        >>> part, where = narrow(repeated, np.array([7, 3, 507]))
+        >>> part, where = take_subset(repeated, np.array([7, 3, 507]))
         >>> len(part), where
         (2, array([1, 0, 1]))
     """
     indices = np.asarray(indices, dtype=np.int64)
     if isinstance(dataset, RepeatDataset):
-        return narrow(dataset.dataset, indices % max(len(dataset.dataset), 1))
+        return take_subset(dataset.dataset, indices % max(len(dataset.dataset), 1))
     if isinstance(dataset, ClassBalancedDataset):
-        return narrow(dataset.dataset, np.asarray(dataset.repeat_indices)[indices])
+        return take_subset(dataset.dataset, np.asarray(dataset.repeat_indices)[indices])
     kept, where = np.unique(indices, return_inverse=True)
     if len(kept) == len(dataset):
         return dataset, indices
@@ -46,27 +46,29 @@ def narrow(dataset: Dataset, indices: np.ndarray) -> tuple[Dataset, np.ndarray]:
         # Not `get_subset`, whose memo outlives the call and mixes up data sets.
         part.get_subset_(kept.tolist())
     elif isinstance(dataset, KFoldDataset):
-        part.dataset, where = narrow(dataset.dataset, indices)
+        part.dataset, where = take_subset(dataset.dataset, indices)
     elif isinstance(dataset, Subset):
-        part.dataset, inner = narrow(dataset.dataset, np.take(dataset.indices, kept))
+        part.dataset, inner = take_subset(
+            dataset.dataset, np.take(dataset.indices, kept)
+        )
         part.indices = inner.tolist()
     elif isinstance(dataset, ConcatDataset):
-        part.datasets, where = _narrow_parts(dataset, indices)
+        part.datasets, where = _take_parts(dataset, indices)
         part.cumulative_sizes = ConcatDataset.cumsum(part.datasets)
     else:
         return dataset, indices
     return part, where
 
 
-def find_undividable(dataset: Dataset) -> Optional[Dataset]:
-    """Find what would show an image of one part of a data set in the other one, too.
+def find_unsplittable(dataset: Dataset) -> Optional[Dataset]:
+    """Find a wrapper that would return images of one part of a data set in the other.
 
     Args:
         dataset (Dataset): The data set, which may wrap others.
 
     Returns:
-        Dataset | None: The data set or one that it wraps, which shows an image several
-        times or refetches from more images than :func:`narrow` has left.
+        Dataset | None: The data set or one that it wraps, which returns an image
+        several times or takes replacements from outside of the subset.
     """
     if isinstance(dataset, BaseDataset):
         return None
@@ -76,10 +78,10 @@ def find_undividable(dataset: Dataset) -> Optional[Dataset]:
     if len(np.unique(shown)) < len(shown):
         return dataset
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    narrows = isinstance(dataset, (ConcatDataset, KFoldDataset, Subset))
-    if not (narrows or _makes_subsets(dataset)):
+    divides = isinstance(dataset, (ConcatDataset, KFoldDataset, Subset))
+    if not (divides or _makes_subsets(dataset)):
         return dataset if any(isinstance(d, BaseDataset) for d in inner) else None
-    found = map(find_undividable, inner)
+    found = map(find_unsplittable, inner)
     return next((d for d in found if d is not None), None)
 
 
@@ -88,17 +90,17 @@ def _makes_subsets(dataset: Dataset) -> bool:
     return own or isinstance(dataset, BaseDataset)
 
 
-def _narrow_parts(
+def _take_parts(
     dataset: ConcatDataset, indices: np.ndarray
 ) -> tuple[list[Dataset], np.ndarray]:
-    """Narrow each of the joined data sets to its share of the images."""
+    """Take a subset of each of the joined data sets."""
     number = np.searchsorted(dataset.cumulative_sizes, indices, side='right')
     begins = np.array([0, *dataset.cumulative_sizes[:-1]])
     parts, where = [], np.empty_like(indices)
     begin = 0
     for i, old in enumerate(dataset.datasets):
         own = number == i
-        part, inner = narrow(old, indices[own] - begins[i])
+        part, inner = take_subset(old, indices[own] - begins[i])
         where[own] = begin + inner
         begin += len(part)
         parts.append(part)

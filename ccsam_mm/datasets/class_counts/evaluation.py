@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds by which class counts an evaluation groups the classes."""
+"""The class counts by which an evaluation groups the classes."""
 
 from collections.abc import Sequence
 from typing import Optional
@@ -17,10 +17,10 @@ def evaluated_class_counts(
         dataset_meta (dict, optional): The meta information of the evaluated data set.
 
     Returns:
-        list[int], optional: Training images of each class; None if nobody knows.
+        list[int], optional: Training images of each class; None if unknown.
 
     Examples:
-        >>> from ccsam_mm.evaluation.class_counts import evaluated_class_counts
+        >>> from ccsam_mm.datasets.class_counts import evaluated_class_counts
         >>> evaluated_class_counts(None, dict(class_counts=[100, 10]))
         [100, 10]
     """
@@ -30,7 +30,7 @@ def evaluated_class_counts(
 
 
 def recorded_training_counts() -> Optional[list[int]]:
-    """Find what MMEngine's RuntimeInfoHook keeps of the training data set."""
+    """Find the training counts that MMEngine's RuntimeInfoHook keeps."""
     meta = MessageHub.get_current_instance().get_info('dataset_meta') or {}
     counts = meta.get('class_counts')
     return None if counts is None else list(counts)

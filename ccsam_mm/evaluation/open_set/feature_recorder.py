@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Looks at the features and logits behind a prediction."""
+"""Records the features and logits of a prediction."""
 
 import inspect
 from typing import Callable, List
@@ -8,31 +8,31 @@ import torch
 from torch import Tensor, nn
 
 
-class PredictionWatch:
-    """Shows the features and logits of a prediction to a callable.
+class FeatureRecorder:
+    """Passes the features and logits of a prediction to a callable.
 
     The logits are what the head's forward returns, the features what its final linear
-    layer gets. Hooks on the modules see them. They serve one forward and are gone when
-    it has ended, also in an error, so nothing has to be cleaned up.
+    layer gets. Hooks on the modules record them. They serve one forward and are removed
+    at its end, also after an error, so nothing has to be cleaned up.
 
     Args:
         model (nn.Module): A classifier of MMPretrain, without a wrapper for
             distributed training.
-        receive (Callable): Called after each watched prediction with the features
+        receive (Callable): Called after each recorded prediction with the features
             ``(B, d)``, the logits ``(B, K)``, both in single precision at least, and
             the list of the data samples.
 
     Examples:
         >>> import torch
         >>> from mmpretrain.models import ImageClassifier
-        >>> from ccsam_mm.evaluation.open_set import PredictionWatch
+        >>> from ccsam_mm.evaluation.open_set import FeatureRecorder
         >>> model = ImageClassifier(
         ...     backbone=dict(type='CIFARResNet', depth=8),
         ...     neck=dict(type='GlobalAveragePooling'),
         ...     head=dict(type='LinearClsHead', num_classes=10, in_channels=64))
-        >>> watch = PredictionWatch(model.eval(), lambda features, logits, samples:
+        >>> recorder = FeatureRecorder(model.eval(), lambda features, logits, samples:
         ...                         print(features.shape, logits.shape, len(samples)))
-        >>> watch.arm()
+        >>> recorder.arm()
         >>> samples = model(torch.rand(2, 3, 8, 8), mode='predict')
         torch.Size([2, 64]) torch.Size([2, 10]) 2
     """
@@ -48,7 +48,7 @@ class PredictionWatch:
         self._handles = []
 
     def arm(self) -> None:
-        """Watch the next forward."""
+        """Record the next forward."""
         self.disarm()
         self._handles = [
             self.linear.register_forward_hook(self._after_linear),
@@ -66,7 +66,7 @@ class PredictionWatch:
             self._handles.append(handle)
 
     def disarm(self) -> None:
-        """Remove all hooks and forget what they saw."""
+        """Remove all hooks and the recorded tensors."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -93,7 +93,7 @@ class PredictionWatch:
             self.receive(_precise(features), _precise(logits), data_samples)
 
     def _check(self, features, logits, data_samples) -> None:
-        """Refuse a head of which the linear layer is not all there is."""
+        """Refuse a head that does more than its linear layer."""
         size = len(data_samples)
         if (
             not isinstance(logits, Tensor)
@@ -103,9 +103,9 @@ class PredictionWatch:
             or not _are_softmax(data_samples, logits)
         ):
             raise NotImplementedError(
-                f'{type(self.head).__name__} does not predict the softmax of one row '
-                'of logits from its final linear layer, which open-set scores other '
-                "than 'msp' are made of: set model.head.type to a head such as "
+                f'{type(self.head).__name__} does not predict the softmax of one '
+                'vector of logits from its final linear layer, which open-set scores '
+                "other than 'msp' need: set model.head.type to a head such as "
                 "LinearClsHead, or `score='msp'` of OpenSetMetric."
             )
 
@@ -148,7 +148,7 @@ def _are_softmax(data_samples: List, logits: Tensor) -> bool:
     atol = 1e-2 if torch.float16 in (predicted.dtype, logits.dtype) else 1e-4
     atol = 5e-2 if torch.bfloat16 in (predicted.dtype, logits.dtype) else atol
     expected = _precise(logits).softmax(dim=1)
-    # What has diverged is softmax all the same: the measures say that it is NaN.
+    # NaN logits are accepted here: the measures report a diverged model.
     return torch.allclose(
         _precise(predicted), expected, rtol=0, atol=atol, equal_nan=True
     )
