@@ -1,9 +1,9 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 r"""Evaluates each image under its own class's weights, in one pass over the batch.
 
-The rows of a batch are sorted by class. A module with class-wise weights sends the rows
-of class c through the weights of class c; batch norm normalises the whole batch as ever
-and then applies each row's own affine map.
+The rows of a batch are sorted by class. A module with class-wise weights applies the
+weights of class c to the rows of class c; batch norm normalises the whole batch as usual
+and then applies the affine map of each row's class.
 """
 
 from typing import Callable, Dict, List, Optional
@@ -19,7 +19,7 @@ from .class_calls import call_per_class
 
 
 class ClassRouting:
-    """Which rows of a sorted batch belong to which class.
+    """Tells which rows of a sorted batch belong to which class.
 
     Args:
         labels (Tensor): Class of each image, ``(B, )``.
@@ -48,7 +48,7 @@ class ClassRouting:
         self._row_class = self._row_class.repeat_interleave(counts)
 
     def split(self, rows: Tensor) -> List[Tensor]:
-        """Rows of each class; an image may have several rows in succession.
+        """Rows of each class; an image may have several consecutive rows.
 
         Args:
             rows (Tensor): ``(B * r, ...)`` of the sorted batch.
@@ -82,21 +82,21 @@ def routed_forward(
     kwargs: dict,
     layout: Optional[CallLayout] = None,
 ) -> Tensor:
-    """Run a module with class-wise weights on a sorted batch.
+    """Run a module on a sorted batch, each image with the weights of its class.
 
     Args:
         module (nn.Module): A module that does not couple images, or a batch norm.
         weights (dict[str, Tensor]): Weights of each class by parameter name,
             ``(C, *shape)``. Parameters that are not named keep their value.
         routing (ClassRouting): The batch.
-        args (tuple): Arguments of the module, with the batch among them or in
-            ``kwargs``, maybe inside a tuple of feature maps.
+        args (tuple): Arguments of the module; the batch is among them or in
+            ``kwargs``, possibly inside a tuple of feature maps.
         kwargs (dict): Keyword arguments of the module.
         layout (CallLayout, optional): Which tensors are batches. Defaults to None:
-            the first one, and all that are as long.
+            the first one, and all of the same length.
 
     Returns:
-        Tensor: What the module returns, rows in the order of the batch.
+        Tensor: The module's output, rows in the order of the batch.
 
     Examples:
         >>> import torch
@@ -109,7 +109,7 @@ def routed_forward(
     """
     is_plain = type(module).forward in _PLAIN or isinstance(module, _BatchNorm)
     own = dict(module.named_parameters())
-    # A reparametrised module (weight norm) makes its weight from others.
+    # A reparametrised module (weight norm) computes its weight from other parameters.
     if is_plain and own.keys() <= {'weight', 'bias'}:
         num_classes = len(routing.sizes)
         complete = {n: p.expand(num_classes, *p.shape) for n, p in own.items()}
@@ -118,12 +118,12 @@ def routed_forward(
     return call_per_class(module, weights, routing, args, kwargs, layout)
 
 
-# Beyond these, classes take turns: kernels of all images together, in numbers, and
-# rows per class (tools/benchmarks/step_time.py, where 3 was the best of 0, 1.5, 3).
+# Above these limits, classes run one after another: numbers in the kernels of all images,
+# and rows per class (by tools/benchmarks/step_time.py, 3 was the best of 0, 1.5, 3).
 _MAX_GROUPED = 2**26
 _MAX_ROWS_PER_CLASS = 3
 _KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-# A subclass with a forward of its own is called as it is, once per class.
+# A subclass with its own forward is called once per class.
 _PLAIN = {kind.forward for kind in (*_KERNELS, nn.LayerNorm, nn.GroupNorm)}
 
 
@@ -148,7 +148,7 @@ def _route_conv(
     bias = None if bias is None else routing.expand(bias, per_image).flatten()
     groups = module.groups
     try:
-        # Only here do weight and groups not belong to the module.
+        # Only in this call do weight and groups differ from those of the module.
         module.groups = groups * len(x)
         out = module._conv_forward(x.reshape(1, -1, *x.shape[2:]), kernels, bias)
     finally:
