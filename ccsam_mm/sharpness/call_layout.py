@@ -41,7 +41,7 @@ class CallLayout(NamedTuple):
         """Compare the shapes in a call for two batches of different size.
 
         Args:
-            shapes (Sequence[list[torch.Size]]): Shapes of the inputs and of the outputs.
+            shapes (Sequence[list[torch.Size]]): Shapes of the inputs and the outputs.
             num_images (int): Images in the batch.
             others (Sequence[list[torch.Size]]): Those shapes for the other batch.
             num_others (int): Images in the other batch.

@@ -2,8 +2,8 @@
 r"""Evaluates each image under its own class's weights, in one pass over the batch.
 
 The rows of a batch are sorted by class. A module with class-wise weights applies the
-weights of class c to the rows of class c; batch norm normalises the whole batch as usual
-and then applies the affine map of each row's class.
+weights of class c to the rows of class c. Batch norm normalises the whole batch as
+usual and then applies the affine map of each row's class.
 """
 
 from typing import Callable, Dict, List, Optional
@@ -118,8 +118,8 @@ def routed_forward(
     return call_per_class(module, weights, routing, args, kwargs, layout)
 
 
-# Above these limits, classes run one after another: numbers in the kernels of all images,
-# and rows per class (by tools/benchmarks/step_time.py, 3 was the best of 0, 1.5, 3).
+# Above these limits, classes run one after another: numbers in the kernels of all
+# images; rows per class (tools/benchmarks/step_time.py: 3 was the best of 0, 1.5, 3).
 _MAX_GROUPED = 2**26
 _MAX_ROWS_PER_CLASS = 3
 _KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -6,8 +6,8 @@ For ``A = Z W^T + b`` and independent images, the gradient of class c's mean los
 ``r_i`` and features ``z_i``. Norms of ``g_c`` and products with it need only the Gram
 matrices of the batch; the ``K x (d + 1)`` gradients themselves are never formed.
 
-A Gram matrix contains squares, which lose half of the digits where a sum cancels. So they
-are computed in double precision if the device supports it.
+A Gram matrix contains squares, which lose half of the digits where a sum cancels. So it
+is computed in double precision if the device supports it.
 """
 
 import torch

@@ -27,8 +27,8 @@ def sam_perturbation(
             ``grad``. Defaults to None, SAM's identity.
 
     Returns:
-        Tensor: :math:`\epsilon`, in the shape of ``grad``. It is zero for a gradient that
-        vanishes or is not finite, because that has no direction.
+        Tensor: :math:`\epsilon`, in the shape of ``grad``. It is zero for a gradient
+        that vanishes or is not finite, because that has no direction.
 
     Examples:
         >>> import torch
