@@ -113,8 +113,14 @@ REFUSED = {
         packed(('a/x.tar', packed(('x', bytes(99 << 20)), mode='w:gz'))),
         '200 times',
     ),
-    'file and folder': (packed(('a/x', b'x'), ('a/x/y', b'y')), 'a folder, too'),
-    'folder and file': (packed(('a/x/y', b'x'), ('a/x', b'y')), 'a folder, too'),
+    'file and folder': (
+        packed(('a/x', b'x'), ('a/x/y', b'y')),
+        'both a file and a folder',
+    ),
+    'folder and file': (
+        packed(('a/x/y', b'x'), ('a/x', b'y')),
+        'both a file and a folder',
+    ),
     'endless size': (with_size(ENDLESS) + bytes(1024), '200 times'),
     'negative size': (with_size(b'\xff' * 11 + b'\0') + bytes(1024), 'damaged'),
     'size of no digits': (with_size(b'99999999999\0') + bytes(1024), 'damaged'),
