@@ -1,4 +1,4 @@
-# What the scripts of this folder share; they source it first.
+# Functions that the scripts of this folder share; they source this file first.
 
 set -euo pipefail
 ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || {
@@ -23,7 +23,7 @@ fail() {
     exit 1
 }
 
-# A port that nothing listens to.
+# free_port: print a port that no process uses.
 free_port() {
     python -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'
 }
@@ -32,7 +32,7 @@ free_port() {
 torchrun_tool() {
     local nnodes=${NNODES:-1} port=${PORT:-}
     if [[ -z $port ]]; then
-        # All machines have to agree on a port, so only one machine may pick any.
+        # All machines must use the same port, so only a single machine may pick any.
         port=29500
         ((nnodes > 1)) || port=$(free_port)
     fi
@@ -69,12 +69,12 @@ last_checkpoint() {
     [[ ! -f $recorded ]] || echo "$recorded"
 }
 
-# has_metrics FILE: whether a test has written a file, and all of it.
+# has_metrics FILE: whether a test has written a complete file.
 has_metrics() {
     python -c 'import json, sys; sys.exit(not json.load(open(sys.argv[1])))' "$1" 2>/dev/null
 }
 
-# refuse_older STAGE1_WORK_DIR STAGE2_WORK_DIR: a stage 2 of another stage 1 is no result.
+# refuse_older STAGE1_WORK_DIR STAGE2_WORK_DIR: refuse a stage 2 of an earlier stage 1.
 refuse_older() {
     local first second
     first=$(last_checkpoint "$1")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test on the GPUs of one or more machines, or in as many CPU processes without any.
+# Test on the GPUs of one or more machines; without GPUs, in as many CPU processes.
 
 source "$(dirname "$0")/common.sh"
 usage $# 3 'CONFIG CHECKPOINT GPUS [options of tools/test.py]

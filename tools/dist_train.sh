@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train on the GPUs of one or more machines, or in as many CPU processes without any.
+# Train on the GPUs of one or more machines; without GPUs, in as many CPU processes.
 
 source "$(dirname "$0")/common.sh"
 usage $# 2 'CONFIG GPUS [options of tools/train.py]

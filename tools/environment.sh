@@ -1,7 +1,7 @@
 # Finds or makes the Python environment of quickstart.sh and run_tests.sh; source it
-# after common.sh. What is installed is never replaced: a full mmcv or the forks stay.
+# after common.sh. Installed packages are never replaced: a full mmcv or the forks stay.
 
-# missing: print what pip has to install before `import ccsam_mm` works.
+# missing: print the requirements that pip must install for `import ccsam_mm`.
 missing() {
     python - "$REPO/ccsam_mm/version.py" <<'PYTHON'
 import importlib.metadata
@@ -21,7 +21,7 @@ for name in absent:
 PYTHON
 }
 
-# use_environment [REQUIREMENTS...]: activate an environment with all that is needed.
+# use_environment [REQUIREMENTS...]: activate an environment with all requirements.
 use_environment() {
     local packages requirements
     command -v python >/dev/null || python() { python3 "$@"; }
@@ -40,7 +40,7 @@ use_environment() {
     done
     echo "== using $(python -c 'import sys; print(sys.executable)'); installing what is missing: ${packages[*]:-nothing}"
     python -m pip install --quiet "${packages[@]}" "${requirements[@]}"
-    # The package itself, so that configs elsewhere find it, too.
+    # The package itself, so that configs in other folders find it, too.
     (cd / && python -c 'import importlib.util as u; exit(not u.find_spec("ccsam_mm"))') ||
         python -m pip install --quiet --no-deps --editable "$REPO"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The main job on real images that need no download: long-tailed handwritten digits with
-# cross entropy and with both stages of CC-SAM, a table and a picture. Minutes on a laptop.
-# A second call reuses what the first one has finished, and resumes what it has not.
+# Train and compare cross entropy and both stages of CC-SAM on long-tailed handwritten
+# digits, real images that need no download; print a table and draw a picture. It takes
+# minutes on a laptop. A second call reuses finished trainings and resumes others.
 
 source "$(dirname "$0")/common.sh"
 source "$TOOLS/environment.sh"

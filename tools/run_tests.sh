@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what the tests need and run them; arguments go to pytest.
+# Install the requirements of the tests and run them; arguments go to pytest.
 
 source "$(dirname "$0")/common.sh"
 source "$TOOLS/environment.sh"
@@ -7,6 +7,6 @@ source "$TOOLS/environment.sh"
 use_environment tests
 cd "$REPO"
 # The tests are many small computations: threads would only wait for each other, but
-# files can be shared out to processes (-n 0 keeps all in one, for a debugger).
+# test files can be distributed to processes (-n 0 keeps one, for a debugger).
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} python -m pytest \
     -n auto --maxprocesses 4 --dist loadfile "$@"

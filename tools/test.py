@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Test a model. The options are those of MMPretrain's tool of this name."""
+"""Test a model, with the options of MMPretrain's `tools/test.py`."""
 
 import argparse
 from copy import deepcopy
@@ -81,7 +81,7 @@ def parse_args():
     if args.out is None and args.out_item is not None:
         parser.error('--out-item needs --out, the file to write to.')
     if args.out is not None:
-        # MMEngine would say so after the test, or not how to go on.
+        # MMEngine would report it after the test, or without saying what to do.
         if args.out_item == 'metrics':
             suffixes, other = METRICS_SUFFIXES, ''
         else:
@@ -94,7 +94,7 @@ def parse_args():
 
 
 def merge_visualization_args(cfg, args):
-    """Make the visualization hook draw, if asked for."""
+    """Enable the visualization hook for --show and --show-dir."""
     if not args.show and args.show_dir is None:
         return
     if 'visualization' not in cfg.get('default_hooks', {}):
@@ -112,7 +112,7 @@ def merge_visualization_args(cfg, args):
 
 
 def merge_tta_args(cfg):
-    """Wrap model and pipelines, also of wrapped data sets, for augmentation."""
+    """Wrap the model and all pipelines for test-time augmentation."""
     if 'tta_model' not in cfg:
         cfg.tta_model = dict(type='mmpretrain.AverageClsScoreTTA')
     flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]

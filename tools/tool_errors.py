@@ -1,8 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""How the tools end: a sentence where we have one, the traceback of all else.
+"""Shows errors of this project as one sentence, and all others as tracebacks.
 
-It needs nothing but Python, so that a tool can call :func:`show_sentences` before the
-seconds that importing PyTorch takes.
+It needs the standard library alone, so that a tool can call :func:`show_sentences`
+before it imports PyTorch, which takes seconds.
 """
 
 import dis
@@ -18,7 +18,7 @@ from typing import Optional
 TOOLS = osp.dirname(osp.abspath(__file__))
 OURS = (TOOLS + os.sep, osp.join(osp.dirname(TOOLS), 'ccsam_mm') + os.sep)
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-# What PyTorch says when its checkpoint writer meets a full disk.
+# Words in the errors of PyTorch's checkpoint writer on a full disk.
 FULL_DISK_WORDS = (
     'PytorchStreamWriter failed',
     'file write failed',
@@ -27,19 +27,19 @@ FULL_DISK_WORDS = (
 
 
 def show_sentences(*files: str, resume: Optional[str] = None) -> None:
-    """Let this process end with one sentence where that says it all.
+    """Show errors of this project as one sentence in this process.
 
     The environment variable ``CCSAM_MM_DEBUG=1`` shows every traceback.
 
     Args:
-        *files (str): What the first arguments of the tool name, such as 'config': local
-            files that must exist.
-        resume (str, optional): The option that makes the tool go on where it was ended.
-            Defaults to None, for which the same command does.
+        *files (str): Names for the first arguments of the tool, such as 'config', which
+            are local files that must exist.
+        resume (str, optional): The option that continues an interrupted run. Defaults
+            to None: the same command continues it.
     """
     for kind, path in zip(files, sys.argv[1:]):
         if path.startswith('-'):
-            break  # an option: argparse will know what belongs to it
+            break  # an option: argparse knows which arguments belong to it
         if '://' not in path and not osp.isfile(osp.expanduser(path)):
             _say(f'{kind} {path!r} {_what_lacks(path)}')
             raise SystemExit(2)
@@ -52,7 +52,7 @@ def _what_lacks(path: str) -> str:
         return 'is a folder: name a file in it.'
     folder = osp.dirname(path) or '.'
     return f'does not exist: {folder!r} ' + (
-        'has no such file.' if osp.isdir(folder) else 'is no folder.'
+        'has no such file.' if osp.isdir(folder) else 'is not a folder.'
     )
 
 
@@ -68,7 +68,7 @@ def _hook(resume: Optional[str]):
 
 
 def sentence_of(error: BaseException, resume: Optional[str] = None) -> Optional[str]:
-    """What to show of an error instead of its traceback.
+    """Sentence to show instead of the traceback of an error.
 
     Args:
         error (BaseException): What ended the tool.
@@ -78,11 +78,11 @@ def sentence_of(error: BaseException, resume: Optional[str] = None) -> Optional[
         str, optional: The sentence; None for an error that only a traceback explains.
     """
     if isinstance(error, KeyboardInterrupt):
-        return f'Interrupted. To go on: {_command(resume)}'
+        return f'Interrupted. To continue: {_command(resume)}'
     if _disk_is_full(error):
         return (
-            f'No space left on the device for {_written_file(error)}: make room, then '
-            f'go on with {_command(resume)}'
+            f'No space left on the device for {_written_file(error)}: free space, then '
+            f'continue: {_command(resume)}'
         )
     if isinstance(error, (PermissionError, IsADirectoryError)) and error.filename:
         return f'{error.strerror}: {error.filename!r}'
@@ -100,7 +100,7 @@ def sentence_of(error: BaseException, resume: Optional[str] = None) -> Optional[
 
 
 def _was_raised_by_us(error: BaseException) -> bool:
-    """Whether a ``raise`` of this project made it, not an operation that failed."""
+    """Whether a ``raise`` of this project raised it, not an operation that failed."""
     if isinstance(error, (AssertionError, NotImplementedError)):
         return False
     last = _frames(error.__traceback__)[-1:]
@@ -127,7 +127,7 @@ def _disk_is_full(error: BaseException) -> bool:
 
 
 def _written_file(error: BaseException) -> str:
-    """The file that was being written, which such errors do not tell themselves."""
+    """The file that was being written, which such errors do not name."""
     names = [getattr(error, 'filename', None)]
     for frame in reversed(_frames(error.__traceback__)):
         local = frame.tb_frame.f_locals
@@ -137,7 +137,7 @@ def _written_file(error: BaseException) -> str:
 
 
 def _command(resume: Optional[str]) -> str:
-    """What to type to go on."""
+    """The command that continues the run."""
     if resume is None:
         return 'call the same command again.'
     if 'RANK' in os.environ or _is_launched():
@@ -156,7 +156,7 @@ def _is_launched() -> bool:
 
 
 def _rank() -> int:
-    """The number of this process among those of a launcher."""
+    """The rank of this process among those of a launcher."""
     names = ['RANK']
     if _is_launched():
         names += ['SLURM_PROCID', 'OMPI_COMM_WORLD_RANK']
@@ -164,10 +164,10 @@ def _rank() -> int:
 
 
 def _say(sentence: str) -> None:
-    """Print a sentence once, though every process of a launcher has it."""
+    """Print a sentence once, even if every process of a launcher has it."""
     sys.stdout.flush()
     if _rank() > 0:
-        # The launcher ends the others when the first one fails; if that one has no
-        # such error, this process is still there to tell of it.
+        # The launcher ends all processes when the first one fails. If that one has no
+        # such error, this process is still alive to report it.
         time.sleep(5)
     print(f'{osp.basename(sys.argv[0])}: {sentence}', file=sys.stderr, flush=True)

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What train.py and test.py share: MMPretrain's options and the way to a runner."""
+"""Functions that the tools share: MMPretrain's options, configs and runners."""
 
 import gc
 import inspect
@@ -31,7 +31,7 @@ from ccsam_mm.utils.upstream_errors import explain  # noqa: E402
 
 
 class OptionsAction(DictAction):
-    """MMEngine's action for ``--cfg-options``, which says what it can not read."""
+    """MMEngine's action for ``--cfg-options``, which names what it cannot read."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         """Read ``KEY=VALUE`` pairs."""
@@ -65,26 +65,26 @@ def add_common_args(parser) -> None:
         default='none',
         help='job launcher',
     )
-    # torch.distributed.launch passes `--local-rank`, of old `--local_rank`.
+    # torch.distributed.launch passes `--local-rank`, formerly `--local_rank`.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def load_config(path: str) -> Config:
-    """Read a config file, and say what makes that fail."""
+    """Read a config file; the error says why that failed."""
     try:
         return Config.fromfile(path)
     except FileNotFoundError as error:
         missing = error.filename or path
         raise FileNotFoundError(
-            f"{path} can not be read: '{missing}' does not exist."
+            f"{path} cannot be read: '{missing}' does not exist."
         ) from error
     except Exception as error:
         advice = explain(error) or _describe(error)
-        raise RuntimeError(f'{path} can not be read: {advice}') from error
+        raise RuntimeError(f'{path} cannot be read: {advice}') from error
 
 
 def _describe(error: Exception) -> str:
-    """An error of Python code in a config, which MMEngine runs under no file name."""
+    """Describe an error of a config's code, which MMEngine runs without a file name."""
     if isinstance(error, SyntaxError):
         return f'{error.msg} (line {error.lineno})'
     traceback, line = error.__traceback__, ''
@@ -96,7 +96,7 @@ def _describe(error: Exception) -> str:
 
 
 def merge_common_args(cfg: Config, args) -> None:
-    """Merge launcher and work dir; the latter comes from CLI, config or file name."""
+    """Set launcher and work directory, the latter by option, config or file name."""
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
     cfg.launcher = args.launcher
@@ -109,7 +109,7 @@ def merge_common_args(cfg: Config, args) -> None:
 
 def merge_dataloader_args(cfg: Config, fields, defaults: dict, overrides: dict) -> None:
     """Put defaults under, and command line options over, the data loaders."""
-    # Without an accelerator, pinning does nothing but warn.
+    # Without an accelerator, pinning only causes a warning.
     defaults = dict(
         pin_memory=get_device() != 'cpu',
         collate_fn=dict(type='default_collate'),
@@ -124,7 +124,7 @@ def merge_dataloader_args(cfg: Config, fields, defaults: dict, overrides: dict) 
 
 
 def merge_cfg_options(cfg: Config, args) -> None:
-    """Merge `--cfg-options`, which have the last word."""
+    """Merge `--cfg-options`, which override all other settings."""
     if args.cfg_options is not None:
         check_cfg_options(cfg, args)
         try:
@@ -135,13 +135,13 @@ def merge_cfg_options(cfg: Config, args) -> None:
                 f'{args.config}: {error}'
             ) from error
     for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        # PyTorch refuses workers that persist where there are none.
+        # PyTorch refuses persistent workers if there are no workers.
         if cfg.get(field) and not cfg[field].get('num_workers'):
             cfg[field].persistent_workers = False
 
 
 def check_cfg_options(cfg: Config, args) -> None:
-    """Refuse options that would have no effect, or another one than meant."""
+    """Refuse options that would have no effect, or an unintended one."""
     known = {*cfg, *inspect.signature(Runner).parameters, 'tta_model', 'tta_pipeline'}
     for key in args.cfg_options:
         section, _, rest = key.partition('.')
@@ -153,22 +153,22 @@ def check_cfg_options(cfg: Config, args) -> None:
             )
         if getattr(args, 'no_validate', False) and section.startswith('val_'):
             raise ConfigError(
-                f'--no-validate leaves out the validation, so that {key} of '
-                '--cfg-options has no use: leave out one of them.'
+                f'--no-validate leaves out the validation, so {key} of --cfg-options '
+                'has no effect: leave out one of them.'
             )
         part = rest.partition('.')[0]
         wrapped = cfg.model.module if getattr(args, 'tta', False) else {}
         if section == 'model' and part in wrapped and part not in cfg.model:
             raise ConfigError(
-                f'--tta puts another model around that of the config: write '
-                f'model.module.{rest} for {key} of --cfg-options.'
+                f'--tta wraps the model of the config in another one: write '
+                f'model.module.{rest} instead of {key} in --cfg-options.'
             )
 
 
 def check_data(cfg: Config, fields) -> None:
-    """Refuse data loaders whose images or lists are not where the config says.
+    """Refuse data loaders whose images or lists do not exist.
 
-    MMPretrain's classes for folders and lists never download, and would only give the
+    MMPretrain's classes for folders and lists never download, and would only show the
     operating system's error.
     """
     for field in fields:
@@ -177,7 +177,7 @@ def check_data(cfg: Config, fields) -> None:
 
 
 def _check_dataset(dataset, key: str) -> None:
-    """Check the config of a data set and, before it, of what it wraps."""
+    """Check the config of a data set, after those of the data sets it wraps."""
     if isinstance(dataset, (list, tuple)):
         for i, part in enumerate(dataset):
             _check_dataset(part, f'{key}.{i}')
@@ -200,7 +200,7 @@ def _check_dataset(dataset, key: str) -> None:
             if not osp.exists(path):
                 raise FileNotFoundError(
                     f"'{path}' does not exist: put the data there, or set "
-                    f'{key}.{name} to where it is.'
+                    f'{key}.{name} to its place.'
                 )
 
 
@@ -216,10 +216,10 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def leave_process_group() -> None:
-    """End a process group in order, when its runner is out of use.
+    """Destroy the process group after the last use of the runner.
 
-    Gloo's threads live as long as a model that is wrapped with their group, and one
-    that still lets go of a tensor while Python ends aborts the process.
+    Gloo's threads live as long as a model that is wrapped with their group. A thread
+    that still releases a tensor while Python ends aborts the process.
     """
     if torch.distributed.is_initialized():
         gc.collect()  # a runner and its parts refer to each other

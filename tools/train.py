@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Train a model. The options are those of MMPretrain's tool of this name."""
+"""Train a model, with the options of MMPretrain's `tools/train.py`."""
 
 import argparse
 import contextlib
@@ -85,8 +85,9 @@ def merge_args(cfg, args):
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
             raise ValueError(
-                f'--auto-scale-lr needs the batch size that the lr of {args.config} is '
-                'meant for: add `auto_scale_lr=dict(base_batch_size=...)` to it.'
+                '--auto-scale-lr needs the batch size for which the learning rate of '
+                f'{args.config} is meant: add '
+                '`auto_scale_lr=dict(base_batch_size=...)` to it.'
             )
         cfg.auto_scale_lr.enable = True
     overrides = {}
@@ -102,13 +103,13 @@ def merge_args(cfg, args):
     )
     merge_cfg_options(cfg, args)
     if cfg.get('resume') and cfg.get('load_from') is None:
-        # MMEngine would look where the work directory was when it trained.
+        # MMEngine would search where the work directory was during the training.
         cfg.load_from = last_checkpoint(cfg.work_dir)
     return cfg
 
 
 def names_resumed(cfg, args):
-    """Whether the user says which checkpoint to resume from."""
+    """Whether the user names the checkpoint to resume from."""
     is_last = cfg.get('load_from') == last_checkpoint(cfg.work_dir)
     return args.resume not in (None, 'auto') or not is_last
 

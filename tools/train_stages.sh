@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Train both stages of a CC-SAM config and test each. What an earlier call has done is
-# reused: finished stages are not trained again, killed ones are resumed.
+# Train both stages of a CC-SAM config and test each. Stages that an earlier call has
+# finished are not trained again, killed ones are resumed.
 
 source "$(dirname "$0")/common.sh"
 usage $# 1 'CONFIG_PREFIX [GPUS] [options of tools/train.py]
 
 For example, configs/ccsam/digits_lt_r20 stands for configs/ccsam/digits_lt_r20_stage1.py
-and configs/ccsam/digits_lt_r20_stage2.py; the config of either stage will do, too, and
-names pairs such as X_stage1_released.py and X_stage2_released.py. Results go to work_dirs/.'
+and configs/ccsam/digits_lt_r20_stage2.py. The config of either stage is accepted, too, also
+of pairs such as X_stage1_released.py and X_stage2_released.py. Results go to work_dirs/.'
 
 FOLDER=$(dirname "$1")
 NAME=$(basename "$1")
@@ -18,7 +18,7 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then
     GPUS=$1
     shift
 fi
-# What was trained is tested: --cfg-options may change the network or the data.
+# The test gets --cfg-options, too: they may change the network or the data.
 cfg_options=()
 for argument in "$@"; do
     case $argument in
@@ -28,12 +28,12 @@ for argument in "$@"; do
     [[ -z ${collects:-} ]] || cfg_options+=("$argument")
     case $argument in
         --work-dir* | --resume*)
-            fail "leave out $argument: the stages find each other in work_dirs/, and are resumed by themselves."
+            fail "leave out $argument: the stages find each other in work_dirs/, and are resumed automatically."
             ;;
     esac
 done
 
-# run TOOL ARGUMENTS...: alone, or in as many processes as there shall be GPUS.
+# run TOOL ARGUMENTS...: run a tool in one process, or in GPUS processes.
 run() {
     if [[ -n $GPUS ]]; then
         torchrun_tool "$1" "$GPUS" "${@:2}"
@@ -49,7 +49,7 @@ config_of() {
 
 for stage in stage1 stage2; do
     config=$(config_of "$stage")
-    [[ -f $config ]] || fail "$config does not exist: give the part before _stage1.py and _stage2.py, or one of both configs."
+    [[ -f $config ]] || fail "$config does not exist: give the part before _stage1.py and _stage2.py, or one of the two configs."
 done
 for stage in stage1 stage2; do
     config=$(config_of "$stage")
@@ -58,7 +58,7 @@ for stage in stage1 stage2; do
     before=$work_dir
     checkpoint=$(last_checkpoint "$work_dir")
     if [[ -n $checkpoint ]]; then
-        echo "== $stage: reusing $checkpoint; epochs that are missing are trained now"
+        echo "== $stage: reusing $checkpoint; missing epochs are trained now"
     else
         echo "== $stage: training $config"
     fi

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""The mathematics of CC-SAM and SAM as pure tensor functions: torch, no registry."""
+"""The mathematics of CC-SAM and SAM: pure functions of tensors, without a registry."""
 
 from .characteristic_radius import (
     characteristic_radius,

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Which arguments of a module hold the images of a batch."""
+"""Finds the arguments of a module that hold the images of a batch."""
 
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 
 class ClassRoutingError(ValueError):
-    """A module's rows are not those of the batch's images."""
+    """The rows of a module's tensors do not match the images of the batch."""
 
 
 class CallLayout(NamedTuple):
-    """Rows per image of the tensors in a module's call, None where images share one.
+    """Rows per image of the tensors in a module's call; None for a shared tensor.
 
     Args:
         inputs (tuple[int | None]): For each tensor among the arguments.
-        outputs (tuple[int | None]): For each tensor in what the module returns.
+        outputs (tuple[int | None]): For each tensor in the returned value.
 
     Examples:
         >>> import torch
@@ -38,16 +38,16 @@ class CallLayout(NamedTuple):
         others: Sequence[List[torch.Size]],
         num_others: int,
     ) -> 'CallLayout':
-        """Compare the shapes that a call has for two batches of unequal size.
+        """Compare the shapes in a call for two batches of different size.
 
         Args:
-            shapes (Sequence[list[torch.Size]]): Of its inputs, and of its outputs.
+            shapes (Sequence[list[torch.Size]]): Shapes of the inputs and the outputs.
             num_images (int): Images in the batch.
-            others (Sequence[list[torch.Size]]): The same for the other batch.
+            others (Sequence[list[torch.Size]]): Those shapes for the other batch.
             num_others (int): Images in the other batch.
 
         Raises:
-            ClassRoutingError: Where images are not along the first dimension.
+            ClassRoutingError: If images are not along the first dimension.
         """
         sizes = (num_images, num_others)
         rows = [

@@ -14,12 +14,12 @@ def characteristic_radius(
     class_counts: Tensor,
     min_grad_norm: float = 0.0,
 ) -> Tensor:
-    r"""Characteristic radius of a class's flat minimum (Eq. 8).
+    r"""Radius (rho) of the perturbation of each class (Eq. 8).
 
     .. math::
         \rho_c = \sqrt{\frac{\|w\|}{2 \|g_c\|}} \; k^{-1/4} \, (n_c - 1)^{-1/4}
 
-    A class of one image takes :math:`n_c - 1 := 1`.
+    For a class of one image, :math:`n_c - 1` counts as 1.
 
     Args:
         weight_norm (Tensor): :math:`\|w\|` over all perturbed parameters, a scalar.
@@ -27,8 +27,8 @@ def characteristic_radius(
         num_params (int): :math:`k`, the number of perturbed parameters.
         class_counts (Tensor): :math:`n_c`, training images of the class, in the shape
             of ``grad_norm``.
-        min_grad_norm (float): Floor under :math:`\|g_c\|`: the radius of a class that
-            is fitted stops growing. Defaults to 0.0, the literal Eq. 8.
+        min_grad_norm (float): Gradient-norm floor, under :math:`\|g_c\|`: it bounds the
+            radius of a class that is fitted. Defaults to 0.0, the literal Eq. 8.
 
     Returns:
         Tensor: :math:`\rho_c` in the shape of ``grad_norm``; infinite where the
@@ -57,7 +57,7 @@ def perturbation_norm(
     radius: Union[str, float] = 'characteristic',
     min_grad_norm: float = 0.0,
 ) -> Tensor:
-    r"""Length :math:`\|\epsilon_c\|` of a class's perturbation (Eq. 9).
+    r"""Perturbation norm :math:`\|\epsilon_c\|` of each class (Eq. 9).
 
     Args:
         weight_norm (Tensor): :math:`\|w\|` over all perturbed parameters, a scalar.
@@ -66,17 +66,17 @@ def perturbation_norm(
         class_counts (Tensor, optional): :math:`n_c` in the shape of ``grad_norm``;
             not needed with a fixed ``radius``. Defaults to None.
         rho_scale (float): Factor on Eq. 8. Defaults to 1.0.
-        max_relative_norm (float, optional): Upper bound of
+        max_relative_norm (float, optional): Relative cap, the upper bound of
             :math:`\|\epsilon_c\| / \|w\|`, after the paper's premise
             :math:`\rho \ll \|w\|`. Defaults to None, no bound.
         radius (str | float): ``'characteristic'`` is :math:`\sqrt{k} \rho_c`; a number
-            is the length itself. Defaults to ``'characteristic'``.
-        min_grad_norm (float): Floor under :math:`\|g_c\|` in Eq. 8. Defaults to 0.0,
-            no floor.
+            is the norm itself. Defaults to ``'characteristic'``.
+        min_grad_norm (float): Gradient-norm floor, under :math:`\|g_c\|` in Eq. 8.
+            Defaults to 0.0, no floor.
 
     Returns:
-        Tensor: Lengths in the shape of ``grad_norm``; zero for a zero gradient, and for
-        one that is not finite.
+        Tensor: Norms in the shape of ``grad_norm``; zero for a gradient that is zero or
+        not finite.
 
     Examples:
         >>> import torch
@@ -94,15 +94,15 @@ def perturbation_norm(
         length = torch.full_like(grad_norm, radius)
     if max_relative_norm is not None:
         length = torch.minimum(length, max_relative_norm * weight_norm)
-    # Next to no gradient: an infinite length would make 0 * inf of a zero entry.
+    # For a tiny gradient, an infinite length times a zero entry would be NaN.
     length = length.clamp(max=torch.finfo(length.dtype).max ** 0.5)
-    # Without a gradient, or with one that overflowed, there is no direction to go.
+    # A gradient that is zero or overflowed has no direction.
     has_direction = (grad_norm > 0) & grad_norm.isfinite()
     return torch.where(has_direction, length, torch.zeros_like(length))
 
 
 def direction_factor(length: Tensor, norm: Tensor) -> Tensor:
-    r"""Factor that gives a direction its length, always a finite number.
+    r"""Factor that scales a direction to a length; it is always finite.
 
     Args:
         length (Tensor): :math:`\|\epsilon_c\|`, zero where the direction is zero.
@@ -118,5 +118,5 @@ def direction_factor(length: Tensor, norm: Tensor) -> Tensor:
         tensor([0.5000, 0.0000])
     """
     limits = torch.finfo(norm.dtype)
-    # Infinity times a zero entry of the direction would be no number.
+    # Infinity times a zero entry of the direction would be NaN.
     return (length / norm.clamp(min=limits.tiny)).clamp(max=limits.max)

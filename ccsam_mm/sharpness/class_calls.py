@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Calls any module once per class, with the images and the weights of the class."""
+"""Calls a module once per class, with the images and the weights of that class."""
 
 from contextlib import contextmanager
 from typing import Dict, Iterator, List, Optional
@@ -21,10 +21,10 @@ def call_per_class(
     kwargs: dict,
     layout: Optional[CallLayout] = None,
 ):
-    """Call the module once per class, with all batches among its arguments cut.
+    """Call a module once per class, with the part of its arguments for that class.
 
-    Buffers start every call where they were, and end at the mean over images: there,
-    one call for all images takes statistics that are means of the images' own.
+    Buffers start every call from their initial values and end at the mean over images,
+    because a single call for all images would average the statistics of the images.
 
     Args:
         module (nn.Module): A module that does not couple images.
@@ -33,10 +33,10 @@ def call_per_class(
         args (tuple): Arguments of the module.
         kwargs (dict): Keyword arguments of the module.
         layout (CallLayout, optional): Which tensors are batches. Defaults to None:
-            the first one, and all that are as long.
+            the first one, and all of the same length.
 
     Returns:
-        What the module returns, tensors with rows in the order of the batch.
+        The module's outputs, tensors with rows in the order of the batch.
     """
     tensors = list(tensors_in((args, kwargs)))
     if layout is None or len(layout.inputs) != len(tensors):
@@ -65,11 +65,11 @@ class _MovingBuffers:
 
     @contextmanager
     def for_class(self, values: Dict[str, Tensor]):
-        """Add copies to the values of a call, and keep those that the call moves."""
+        """Add copies to the values of a call, and keep those that it changes."""
         copies = {name: self.start[name].clone() for name in self.ends}
         values.update(copies)
         yield
-        # functional_call leaves in `values` what the module put there.
+        # functional_call keeps in `values` the tensors that the module assigned.
         self.ends = {
             name: [*self.ends[name], values[name]]
             for name, copy in copies.items()
@@ -78,19 +78,19 @@ class _MovingBuffers:
 
     @torch.no_grad()
     def settle(self, routing: ClassRouting) -> None:
-        """Move the module's own buffers, once."""
+        """Update the module's own buffers, once."""
         for name, ends in self.ends.items():
             end = ends[0]
             if end.is_floating_point():
-                # Differences, so that equal ends give exactly this end.
+                # Differences, so that equal ends give exactly that value.
                 for size, other in zip(routing.sizes, ends):
                     end = end + (size / routing.num_images) * (other - ends[0])
-            # In place, since others (DDP) hold the tensor.
+            # In place, because DDP holds the tensor, too.
             self.start[name].copy_(end)
 
 
 def _cut(value, routing: ClassRouting, rows: Iterator[Optional[int]]) -> list:
-    """An argument for each class."""
+    """The part of an argument for each class."""
     num_classes = len(routing.sizes)
     if isinstance(value, Tensor):
         shared = next(rows) is None
@@ -105,7 +105,7 @@ def _cut(value, routing: ClassRouting, rows: Iterator[Optional[int]]) -> list:
 
 
 def _rows_by_length(tensors: List[Tensor], routing: ClassRouting) -> tuple:
-    """The first tensor with rows is a batch, and so are all of its length."""
+    """The first tensor with rows is a batch, and so are all of the same length."""
     lengths = [len(tensor) if tensor.ndim else None for tensor in tensors]
     first = next((length for length in lengths if length is not None), None)
     if first is None:
@@ -114,11 +114,11 @@ def _rows_by_length(tensors: List[Tensor], routing: ClassRouting) -> tuple:
 
 
 def _joined(outputs: list, rows: Iterator[Optional[int]]):
-    """Join tensors, or tuples, lists and dictionaries of them, along the rows."""
+    """Join outputs (tensors in tuples, lists or dictionaries) along the rows."""
     first = outputs[0]
     if isinstance(first, Tensor):
         is_batch = next(rows, 1) is not None and first.ndim
-        # An argument that all images share may be handed on.
+        # The module may return an argument that all images share.
         if all(out is first for out in outputs) and not is_batch:
             return first
         if not is_batch:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def class_norms(grads: Sequence[Tensor]) -> Tensor:
-    r"""Norm of each class's gradient over all parameters together.
+    r"""Norm of each class gradient over all parameters together.
 
     Args:
         grads (Sequence[Tensor]): One tensor per parameter, ``(C, *shape)``.

@@ -6,8 +6,8 @@ For ``A = Z W^T + b`` and independent images, the gradient of class c's mean los
 ``r_i`` and features ``z_i``. Norms of ``g_c`` and products with it need only the Gram
 matrices of the batch; the ``K x (d + 1)`` gradients themselves are never formed.
 
-A Gram matrix holds squares, and with them half the digits of a sum that cancels. So
-they are computed in double precision, where the device has it.
+A Gram matrix contains squares, which lose half of the digits where a sum cancels. So it
+is computed in double precision if the device supports it.
 """
 
 import torch
@@ -69,9 +69,9 @@ class LinearClassGradients:
         rows = self.logit_grads / scale.clamp(min=limits.tiny)[:, None]
         gram = self._gram(self.features)
         class_sums = same @ (same * (rows @ rows.T) * gram).sum(dim=1)
-        # As long as the class's sum would be if none of its terms cancelled.
+        # The norm of the class's sum if none of its terms cancelled.
         longest = same @ (rows.norm(dim=1) * gram.diagonal().clamp(min=0).sqrt())
-        # Rounding can leave a vanishing sum slightly off zero, and below it.
+        # By rounding, a vanishing sum can be slightly above or below zero.
         known = class_sums > 16 * limits.eps * longest**2
         class_sums = torch.where(known, class_sums, torch.zeros_like(class_sums))
         norms = scale * class_sums.sqrt() / same.sum(dim=1)
@@ -102,5 +102,5 @@ class LinearClassGradients:
 
 
 def _precise(tensor: Tensor) -> Tensor:
-    """The tensor in double precision, where the device has it (Apple's has not)."""
+    """The tensor in double precision, which Apple's GPU does not support."""
     return tensor if tensor.device.type == 'mps' else tensor.double()

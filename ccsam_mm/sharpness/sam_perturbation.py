@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """The perturbation of SAM (Foret et al., ICLR 2021) and ASAM (Kwon et al., ICML 2021).
 
-ASAM's Eq. 3 and Algorithm 1 with element-wise normalisation; the plain SAM is the case
+ASAM's Eq. 3 and Algorithm 1 with element-wise normalisation; plain SAM is the case
 ``T_w = 1``.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 def sam_perturbation(
     grad: Tensor, rho: float, normalizer: Optional[Tensor] = None
 ) -> Tensor:
-    r"""Step to the largest loss within the radius, to first order.
+    r"""Perturbation to the largest loss within the radius, to first order.
 
     .. math::
         \epsilon = \rho \; T_w^2 \, g \,/\, \|T_w \, g\|_2
@@ -27,8 +27,8 @@ def sam_perturbation(
             ``grad``. Defaults to None, SAM's identity.
 
     Returns:
-        Tensor: :math:`\epsilon`, in the shape of ``grad``. It is zero where there is no
-        direction: for a vanishing gradient, and for one that is not finite.
+        Tensor: :math:`\epsilon`, in the shape of ``grad``. It is zero for a gradient
+        that vanishes or is not finite, because that has no direction.
 
     Examples:
         >>> import torch

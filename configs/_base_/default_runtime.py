@@ -12,20 +12,20 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=100),
     # enable the parameter scheduler.
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # save a checkpoint per epoch, so that a killed run loses one at most; keep two, so
-    # that one is whole even if the run dies while it writes the other.
+    # save a checkpoint per epoch, so that a killed run loses at most one; keep two,
+    # so that one is intact even if the run dies while it writes the other.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     # set sampler seed in distributed environment.
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # validation results visualization, set True to enable it.
     visualization=dict(type='VisualizationHook', enable=False),
-    # tell losses and reports how many training images each class has.
+    # give the class counts to losses and reports.
     class_counts=dict(type='ClassCountsHook'),
-    # stop at the first loss that is not a number.
+    # stop at the first loss that is not finite.
     check_finite=dict(type='CheckFiniteHook'),
-    # seed every epoch by itself, so that a resumed run equals an undisturbed one.
+    # seed each epoch separately, so that a resumed run equals an uninterrupted one.
     epoch_seed=dict(type='EpochSeedHook'),
-    # log how far CC-SAM perturbs classes with many, a medium number and few images.
+    # log the perturbation norms of many-shot, medium-shot and few-shot classes.
     perturbation_log=dict(type='PerturbationLogHook'),
 )
 

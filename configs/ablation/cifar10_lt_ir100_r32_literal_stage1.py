@@ -5,5 +5,5 @@
 # Checked: builds and steps; not run at full length.
 _base_ = '../ccsam/cifar10_lt_ir100_r32_stage1.py'
 
-# No factor, no floor, no cap: about as long as the weights themselves.
+# No factor, no floor, no cap: the perturbation norm is about that of the weights.
 optim_wrapper = dict(rho_scale=1.0, min_grad_norm=0.0)

@@ -1,5 +1,5 @@
 # cRT after cross entropy, Digits-LT (124 .. 2 images per class), ResNet-20.
-# Loads the checkpoint of configs/baselines/ce/digits_lt_r20_ce.py by itself.
+# Loads the checkpoint of configs/baselines/ce/digits_lt_r20_ce.py automatically.
 #   python tools/train.py configs/ablation/digits_lt_r20_crt_stage2.py
 # The paper's Table 2 has 37.8 % top-1 on Places-LT.
 # Checked: builds and steps; not run at full length.

@@ -1,5 +1,5 @@
 # cRT after cross entropy, Places-LT (4980 .. 5 images per class), ResNet-152.
-# Loads the checkpoint of configs/baselines/ce/places_lt_r152_ce.py by itself.
+# Loads the checkpoint of configs/baselines/ce/places_lt_r152_ce.py automatically.
 #   python tools/train.py configs/ablation/places_lt_r152_crt_stage2.py --auto-scale-lr
 #   bash tools/dist_train.sh configs/ablation/places_lt_r152_crt_stage2.py 8
 # The paper's Table 2 has 37.8 % top-1 on Places-LT.

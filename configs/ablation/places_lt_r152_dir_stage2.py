@@ -1,5 +1,5 @@
 # cRT after "Stage 1 + dir", Places-LT (4980 .. 5 images per class), ResNet-152.
-# Loads the checkpoint of its own stage 1 by itself.
+# Loads the checkpoint of its own stage 1 automatically.
 #   python tools/train.py configs/ablation/places_lt_r152_dir_stage2.py --auto-scale-lr
 #   bash tools/dist_train.sh configs/ablation/places_lt_r152_dir_stage2.py 8
 # The paper's Table 2 has 38.9 % top-1 on Places-LT.

@@ -1,5 +1,5 @@
 # cRT after CC-SAM's stage 1, Places-LT (4980 .. 5 images per class), ResNet-152.
-# Loads the checkpoint of configs/ccsam/places_lt_r152_stage1.py by itself.
+# Loads the checkpoint of configs/ccsam/places_lt_r152_stage1.py automatically.
 #   python tools/train.py configs/ablation/places_lt_r152_full_stage2.py --auto-scale-lr
 #   bash tools/dist_train.sh configs/ablation/places_lt_r152_full_stage2.py 8
 # The paper's Table 2 has 40.1 % top-1 on Places-LT.

@@ -11,7 +11,7 @@ _base_ = [
 
 model = dict(head=dict(num_classes=100))
 
-# The strength with the best validation accuracy on small data sets: docs/results.md.
+# The setting with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=3.0
 )

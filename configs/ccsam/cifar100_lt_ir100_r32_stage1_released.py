@@ -1,7 +1,7 @@
 # CC-SAM's released code, stage 1, on CIFAR-100-LT (imbalance 100), 30-layer ResNet-32.
 #   python tools/train.py configs/ccsam/cifar100_lt_ir100_r32_stage1_released.py
 # The paper's Table 1 has 50.83 % top-1 after stage 2 (theirs: best test epoch).
-# Not as theirs: mixed images keep soft labels in the perturbed loss, too; images are
+# Unlike theirs, mixed images keep soft labels in the perturbed loss, too, and images are
 # normalised by CIFAR-100's mean and deviation, not CIFAR-10's.
 # Checked: builds and steps; not run at full length.
 _base_ = [
@@ -15,7 +15,7 @@ model = dict(
     head=dict(num_classes=100), train_cfg=dict(augments=dict(type='Mixup', alpha=1.0))
 )
 
-# The final linear layer; a radius that is numerically none (so it does not matter that
+# The final linear layer; a radius that is numerically zero (so it does not matter that
 # they take norms per tensor); 0.5 of the perturbed and 0.5 of the clean loss.
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head.fc', rho_scale=1e-6, perturbed_weight=0.5

@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on CIFAR-100-LT (imbalance 100), ResNet-32.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/cifar100_lt_ir100_r32_stage2.py
 # The paper's Table 1 has 50.83 % top-1 after stage 2.
 # Checked: builds and steps; not run at full length.

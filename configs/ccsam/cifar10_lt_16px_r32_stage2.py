@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on CIFAR-10-LT at 16x16 (4500 .. 45 images per class), ResNet-32.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/cifar10_lt_16px_r32_stage2.py
 # Checked: run with half of the schedule (docs/results.md).
 _base_ = [

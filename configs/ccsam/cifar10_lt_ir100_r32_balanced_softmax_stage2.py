@@ -1,5 +1,5 @@
 # CC-SAM after Balanced Softmax, stage 2, on CIFAR-10-LT (imbalance 100), ResNet-32.
-# Loads the checkpoint of stage 1 by itself. Its loss is plain cross entropy, because
+# Loads the checkpoint of stage 1 automatically. Its loss is plain cross entropy, because
 # class-balanced sampling shows all classes equally often.
 #   python tools/train.py configs/ccsam/cifar10_lt_ir100_r32_balanced_softmax_stage2.py
 # Checked: builds and steps; not run at full length.

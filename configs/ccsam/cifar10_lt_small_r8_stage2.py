@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on small CIFAR-10-LT (16x16, 1000 .. 10 images per class), ResNet-8.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/cifar10_lt_small_r8_stage2.py
 # Checked: run (docs/results.md).
 _base_ = [

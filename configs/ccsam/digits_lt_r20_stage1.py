@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The strength with the best validation accuracy after stage 2: docs/results.md.
+# The setting with the best validation accuracy after stage 2: docs/results.md.
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, max_relative_norm=0.1
 )

@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on Digits-LT (124 .. 2 images per class), ResNet-20.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/digits_lt_r20_stage2.py
 # Checked: run (README).
 _base_ = [

@@ -10,7 +10,7 @@ _base_ = [
 
 model = dict(backbone=dict(in_channels=1))
 
-# The strength with the best validation accuracy on small data sets: docs/results.md.
+# The setting with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=3.0
 )

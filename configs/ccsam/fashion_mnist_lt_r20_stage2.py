@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage2.py
 # Checked: builds and steps; not run at full length.
 _base_ = [

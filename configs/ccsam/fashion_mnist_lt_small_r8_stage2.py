@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on small Fashion-MNIST-LT (14x14, 1000 .. 10 images), ResNet-8.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_small_r8_stage2.py
 # Checked: run (docs/results.md).
 _base_ = [

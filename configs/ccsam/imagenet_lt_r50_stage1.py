@@ -6,7 +6,7 @@
 # Checked: builds and steps; not run at full length.
 _base_ = '../baselines/ce/imagenet_lt_r50_ce.py'
 
-# The strength with the best validation accuracy on small data sets: docs/results.md.
+# The setting with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head', rho_scale=0.01, min_grad_norm=3.0
 )

@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on ImageNet-LT (1280 .. 5 images per class), ResNet-50.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/imagenet_lt_r50_stage2.py --auto-scale-lr
 #   bash tools/dist_train.sh configs/ccsam/imagenet_lt_r50_stage2.py 8
 # The paper's Table 3 has 52.4 % top-1 (many 61.4, medium 49.5, few 37.1).

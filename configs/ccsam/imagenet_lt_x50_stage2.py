@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on ImageNet-LT (1280 .. 5 images per class), ResNeXt-50.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/imagenet_lt_x50_stage2.py --auto-scale-lr
 #   bash tools/dist_train.sh configs/ccsam/imagenet_lt_x50_stage2.py 8
 # The paper's Table 3 has 55.4 % top-1 (many 63.1, medium 53.4, few 41.1).

@@ -1,5 +1,5 @@
 # CC-SAM, stage 2, on Places-LT (4980 .. 5 images per class), ResNet-152.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/ccsam/places_lt_r152_stage2.py --auto-scale-lr
 #   bash tools/dist_train.sh configs/ccsam/places_lt_r152_stage2.py 8
 # The paper's Table 3 has 40.6 % top-1 (many 41.2, medium 42.1, few 36.4).

@@ -1,5 +1,5 @@
 # Open-set test on CIFAR-10-LT (imbalance 100), Fashion-MNIST being unknown, ResNet-32.
-# For the checkpoints and commands of cifar10_lt_ir100_r32.py; images further off.
+# For the checkpoints and commands of cifar10_lt_ir100_r32.py; less similar images.
 #   python tools/test.py configs/open_set/cifar10_lt_ir100_r32_fashion_mnist.py CHECKPOINT
 # Checked: builds and steps; not run at full length.
 _base_ = './cifar10_lt_ir100_r32.py'

@@ -1,7 +1,7 @@
 # CC-SAM, stage 2, on the eight known digits of an open set (124 .. 2 images), ResNet-20.
-# Loads the checkpoint of stage 1 by itself.
+# Loads the checkpoint of stage 1 automatically.
 #   python tools/train.py configs/open_set/digits_lt_known_r20_stage2.py
-# Tested closed here, open by configs/open_set/digits_lt_r20.py.
+# Tested on known classes here, with unknown ones by configs/open_set/digits_lt_r20.py.
 # Checked: run (docs/open_set.md).
 _base_ = [
     '../_base_/models/resnet20_small.py',

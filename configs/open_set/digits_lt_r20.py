@@ -10,7 +10,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Mixup's train_cfg would make one-hot labels, which unknown classes have none of.
+# Mixup's train_cfg would make one-hot labels, which do not exist for unknown classes.
 model = dict(head=dict(num_classes=8), train_cfg=None)
 
 auto_scale_lr = dict(base_batch_size=32)

@@ -3,7 +3,7 @@
 # Checked: run (docs/open_set.md).
 _base_ = './fashion_mnist_lt_known_r20_ce.py'
 
-# The strength with which docs/open_set.md was measured.
+# The setting with which docs/open_set.md was measured.
 optim_wrapper = dict(
     type='CCSAMOptimWrapper', perturb='head', rho_scale=0.03, min_grad_norm=1.0
 )

@@ -10,5 +10,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Mixup's train_cfg would make one-hot labels, which unknown classes have none of.
+# Mixup's train_cfg would make one-hot labels, which do not exist for unknown classes.
 model = dict(backbone=dict(in_channels=1), head=dict(num_classes=8), train_cfg=None)

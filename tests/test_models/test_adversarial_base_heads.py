@@ -274,7 +274,7 @@ TWO = (torch.randn(5, 4), torch.randn(5, 4))
 @pytest.mark.parametrize(
     'cfg, feats, message',
     [
-        (dict(base_head='DeiTClsHead'), TWO, r'Head\[DeiTClsHead\] are not just'),
+        (dict(base_head='DeiTClsHead'), TWO, r'Head\[DeiTClsHead\] are not the output'),
         (
             dict(base_head='DeiTClsHead', hidden_dim=8),
             TWO,
@@ -299,7 +299,7 @@ def test_other_heads_are_refused_in_the_first_step(cfg, feats, message):
     [
         (dict(adv_stp=1), TypeError, "no argument 'adv_stp', did you mean 'adv_step'"),
         (dict(distillation=False), TypeError, "'distillation'.*model.head.base_head"),
-        (dict(base_head='Nowhere'), ValueError, "base_head='Nowhere' is no class"),
+        (dict(base_head='Nowhere'), ValueError, "base_head='Nowhere' is not a reg"),
         (dict(base_head='MAEPretrainHead'), ValueError, "derive from MMPretrain's Cls"),
         (dict(base_head='MultiTaskHead'), ValueError, "derive from MMPretrain's Cls"),
         (

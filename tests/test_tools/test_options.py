@@ -250,5 +250,5 @@ def test_missing_pkg_resources_is_explained(load_tool, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'pkg_resources', None)
     config = tmp_path / 'far.py'
     config.write_text("_base_ = 'mmpretrain::_base_/default_runtime.py'")
-    with pytest.raises(RuntimeError, match=r'far\.py can not be read.*setuptools<82'):
+    with pytest.raises(RuntimeError, match=r'far\.py cannot be read.*setuptools<82'):
         load_tool('train').load_config(str(config))

@@ -32,7 +32,7 @@ def caught(function, *args):
 
 def test_what_this_project_raises_is_a_sentence(errors, load_tool):
     error = caught(load_tool('tool_utils').load_config, 'no.py')
-    assert 'no.py can not be read' in errors.sentence_of(error)
+    assert 'no.py cannot be read' in errors.sentence_of(error)
 
 
 @pytest.mark.parametrize('wrong', [[], 'ab', None])

@@ -1,9 +1,9 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Look at the long tail of a config's data: class counts, shot groups, images.
+"""Show the long tail of a config's data: class counts, shot groups, images.
 
 Prints tables of the splits, the shot groups and the classes, and writes
-class_counts.json, class_counts.csv, class_counts.png and a sheet of images of classes
-from the head, the middle and the tail, as they leave the data pipeline. Example:
+class_counts.json, class_counts.csv, class_counts.png and a sheet of images of many-shot,
+medium-shot and few-shot classes, as they leave the data pipeline. Example:
 
     python tools/analysis_tools/browse_long_tail.py configs/ccsam/digits_lt_r20_stage1.py
 """  # noqa: E501
@@ -47,7 +47,7 @@ def parse_args():
         '--split',
         choices=SPLITS,
         default='train',
-        help='whose images to show; all splits are counted',
+        help='split whose images are shown; all splits are counted',
     )
     parser.add_argument(
         '--shot-rule',

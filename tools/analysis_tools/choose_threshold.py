@@ -1,8 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Choose the thresholds of OpenSetMetric on the validation images of a config.
 
-The test images are never looked at. What is chosen is written beside the checkpoint,
-as <checkpoint>.open_set.json with a picture for each score; threshold='auto' reads it.
+The test images are never used. The thresholds are written beside the checkpoint, as
+<checkpoint>.open_set.json with a picture for each score; threshold='auto' reads them.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
 from ccsam_mm.evaluation.open_set.threshold_choice import CRITERIA, write_thresholds
 from ccsam_mm.utils.config_errors import named_keys
 
-# What a data set's images do not depend on.
+# Keys that do not change which images a data set has.
 NO_IMAGES = ('pipeline', 'test_mode', 'lazy_init')
 
 
@@ -54,9 +54,9 @@ def parse_args():
         '--criterion',
         choices=CRITERIA,
         default=CRITERIA[0],
-        help='what the threshold is chosen for: the largest F-measure, the largest '
-        'difference between the accepted shares of knowns and unknowns, or 95 %% of '
-        'the knowns accepted; defaults to f_measure',
+        help='how the threshold is chosen: the largest F-measure, the largest '
+        'difference between the accepted shares of known and unknown images, or 95 %% '
+        'of the known images accepted; defaults to f_measure',
     )
     parser.add_argument('--work-dir', help='the directory to save logs')
     add_common_args(parser)
@@ -64,7 +64,7 @@ def parse_args():
 
 
 def merge_args(cfg, args):
-    """Merge CLI arguments to config, and let it choose instead of measure."""
+    """Merge CLI arguments to config, and replace its metrics by the choice."""
     merge_common_args(cfg, args)
     cfg.load_from = args.checkpoint
     cfg.resume = False
@@ -89,7 +89,7 @@ def merge_args(cfg, args):
 
 
 def check_validation_set(cfg, name):
-    """Refuse a config that has no images to choose on but those of the test."""
+    """Refuse a config without validation images that are not test images."""
     if cfg.get('val_dataloader') is None:
         raise ValueError(
             f'{name} has no `val_dataloader`, and a threshold must not be chosen on '
@@ -108,7 +108,7 @@ def check_validation_set(cfg, name):
 
 
 def common_images(val, test):
-    """Name what is in both data sets, as far as their configs tell."""
+    """Name the images that are in both data sets, by their configs."""
     val, test = images_of(val), images_of(test)
     if val == test:
         return 'data set'
@@ -125,7 +125,7 @@ def common_images(val, test):
 
 
 def images_of(config):
-    """What tells the images of a data set in its config."""
+    """The part of a data set's config that determines its images."""
     if isinstance(config, (list, tuple)):
         return [images_of(value) for value in config]
     if not isinstance(config, dict):
@@ -137,13 +137,13 @@ def images_of(config):
 
 
 def share_unknown(val, test):
-    """Whether an unknown data set is in both, but not divided in the same way."""
+    """Whether both have an unknown data set that is not divided in the same way."""
     division = [(d.get('seed', 0), d.get('val_ratio', 0.2)) for d in (val, test)]
     parts = {val.get('part'), test.get('part')}
     are_divided = parts == {'val', 'test'} and division[0] == division[1]
     return any(
         own == other
-        # OpenSet divides them one after another with one generator.
+        # OpenSet divides the data sets in order, with one generator.
         and not (are_divided and val['unknown'][: i + 1] == test['unknown'][: j + 1])
         for i, own in enumerate(val['unknown'])
         for j, other in enumerate(test['unknown'])
@@ -151,7 +151,7 @@ def share_unknown(val, test):
 
 
 def find_scores(cfg):
-    """Scores of all OpenSetMetrics of validation and test by their keys."""
+    """Find the scores of all OpenSetMetrics of validation and test, by their keys."""
     scores = {}
     for name in ('val_evaluator', 'test_evaluator'):
         for metric in open_set_configs(cfg.get(name)):
@@ -171,7 +171,7 @@ def picture_path(path, key):
 
 
 def show(entries, path):
-    """Print what was chosen."""
+    """Print the thresholds."""
     print(f'\n{"score":24}  threshold  F-measure  accepted: knowns  unknowns')
     for key, entry in entries.items():
         print(

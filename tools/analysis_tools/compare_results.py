@@ -22,7 +22,7 @@ def parse_args():
         'results',
         nargs='+',
         metavar='NAME=METRICS.json',
-        help='what tools/test.py wrote with --out METRICS.json --out-item metrics',
+        help='a file of tools/test.py with --out METRICS.json --out-item metrics',
     )
     parser.add_argument('--out', help='picture of the accuracy on each class')
     args = parser.parse_args()

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Reads tar archives of which nothing is known: what is hostile is refused early."""
+"""Reads tar archives of unknown origin, and refuses hostile ones early."""
 
 import os
 import os.path as osp
@@ -10,11 +10,11 @@ from typing import BinaryIO, Callable, Iterator, Optional, Tuple
 # Path below the target ('' for the target itself), size, and how to open it.
 Item = Tuple[str, int, Callable[[], BinaryIO]]
 
-MAX_DEPTH = 2  # ILSVRC2012's archive has archives inside, which have none
+MAX_DEPTH = 2  # ILSVRC2012's archive contains archives, which contain none
 MAX_PARTS = 32
 MAX_NAME = 1000
 MAX_HEADER = 1 << 20
-# Images hardly compress, JSON to a tenth.
+# Images hardly compress at all, JSON compresses to a tenth.
 MAX_RATIO = 200
 ALLOWANCE = 64 << 20
 HEADERS_WITH_DATA = (
@@ -27,11 +27,11 @@ HEADERS_WITH_DATA = (
 
 
 class StrictHeader(tarfile.TarInfo):
-    """A header that does not end the archive, or fill the memory, where it is wrong."""
+    """A header that is an error if it is wrong, not the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf, encoding, errors):
-        """Read a header; sizes below zero would be read for ever."""
+        """Read a header; a negative size would make an endless loop."""
         header = super().frombuf(buf, encoding, errors)
         if header.size < 0:
             raise tarfile.ReadError('a header has a negative size')
@@ -52,7 +52,7 @@ class StrictHeader(tarfile.TarInfo):
 
 
 class ArchiveReader:
-    """The files of an archive below a prefix; archives inside become folders.
+    """Reads the files of an archive below a prefix; inner archives become folders.
 
     Args:
         path (str): The archive, for messages and for its size.
@@ -67,13 +67,13 @@ class ArchiveReader:
         self.left_out, self.first_left_out = 0, ''
 
     def items(self) -> Iterator[Item]:
-        """The files; at the end the check sum is tested, if there is one.
+        """Read the files, and finally the checksum, if there is one.
 
         Yields:
             tuple[str, int, Callable]: Path, size and how to open a file.
         """
         yield from self._items(self.tar, self.prefix, 0)
-        # Reading stops before the check sum, which follows the padding.
+        # Reading stops before the checksum, which follows the padding.
         while self.tar.fileobj.read(1 << 20):
             self._count(1 << 20)
         if self.left_out:
@@ -83,7 +83,7 @@ class ArchiveReader:
             )
 
     def needed_space(self) -> int:
-        """The sum of sizes of the files of a plain archive, which are read in no time.
+        """Add up the sizes of the files of an uncompressed archive, which is fast.
 
         Returns:
             int: The number of bytes.
@@ -94,7 +94,7 @@ class ArchiveReader:
     def _items(
         self, tar: tarfile.TarFile, prefix: str, depth: Optional[int]
     ) -> Iterator[Item]:
-        """The files of an archive that lies in others; those of None stay closed."""
+        """Read the files at a depth of inner archives; None does not open these."""
         for member in _members(tar):
             self._count(512 + member.size)
             name = self._check(member)
@@ -117,12 +117,12 @@ class ArchiveReader:
     def _check_depth(self, member: tarfile.TarInfo, depth: int) -> None:
         if depth == MAX_DEPTH:
             raise ValueError(
-                f"'{self.path}' has archives inside of archives inside of archives, "
+                f"'{self.path}' has archives inside archives inside archives, "
                 f'such as {_shown(member.name)}: get it from its official place.'
             )
 
     def _count(self, size: int) -> None:
-        """Refuse a bomb before it is unpacked."""
+        """Refuse an archive bomb before it is unpacked."""
         self.unpacked += size
         if self.unpacked > self.limit:
             raise ValueError(
@@ -138,7 +138,7 @@ class ArchiveReader:
         if osp.isabs(name) or parts[0] == '..':
             cause = 'outside of its folder'
         elif '\0' in name or len(name) > MAX_NAME or len(parts) > MAX_PARTS:
-            cause = 'a name that is too long, too deep or no name at all'
+            cause = 'a name that is too long, too deep or invalid'
         elif member.issparse():
             cause = 'a file with holes'
         if cause:
@@ -163,13 +163,13 @@ def open_tar(source) -> tarfile.TarFile:
 
 
 def space_left(folder: str) -> int:
-    """The free bytes where a folder is, or will be.
+    """Free space, in bytes, on the disk of a folder that may not exist yet.
 
     Args:
         folder (str): The folder.
 
     Returns:
-        int: The number of bytes that may be written there.
+        int: The number of bytes that can be written there.
     """
     folder = osp.abspath(folder)
     while not osp.isdir(folder):

@@ -1,9 +1,9 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""What the converters share: from downloads to the folder that a config reads.
+"""Brings downloads into the folder that a config reads, for all converters.
 
 A converter describes its benchmark and calls :func:`convert`. Folders are linked,
-archives unpacked, lists copied; what is there already stays as it is, so that a second
-run changes nothing.
+archives unpacked, lists copied; existing targets stay as they are, so that a second run
+changes nothing.
 """
 
 import argparse
@@ -22,7 +22,7 @@ if osp.isdir(osp.join(REPO, 'ccsam_mm')):
 from file_placing import copy, link, unpack  # noqa: E402
 from split_checks import check_splits, verify_images  # noqa: E402
 
-# The lists of OLTR, and where they lie in what people download or clone.
+# The lists of OLTR, and their folders in downloads and clones.
 OLTR = (
     'https://drive.google.com/drive/folders/1j7Nkfe6ZhzKFXePHdsseeeGI877Xu1yf (OLTR, '
     'https://github.com/zhmiao/OpenLongTailRecognition-OLTR)'
@@ -31,11 +31,11 @@ LIST_FOLDERS = ('', 'data/', 'data_txt/')
 
 
 def list_places(name: str, *folders: str) -> Tuple[str, ...]:
-    """Name the places where a list, or what comes with it, may lie.
+    """Name the places of a list, or of a folder that comes with it.
 
     Args:
         name (str): Its name.
-        *folders (str): What repositories call the folder of the benchmark.
+        *folders (str): Names of the benchmark's folder in repositories.
 
     Returns:
         tuple[str, ...]: Paths below a download folder.
@@ -49,13 +49,13 @@ class Part:
     """A folder of images or a list that a data set needs.
 
     Args:
-        what (str): What it is, for messages.
+        what (str): Its name in messages.
         places (dict[str, Sequence[str]]): Names below the data root, the preferred
-            first, with where downloads have it: a path below a download folder, or
-            'ARCHIVE.tar:PREFIX' for what an archive has below a prefix.
+            first, with their places in downloads: a path below a download folder, or
+            'ARCHIVE.tar:PREFIX' for the contents of an archive below a prefix.
         download (str): Where to get it, for messages.
-        split (str): The only split that needs it, and may be absent; '' for all of
-            them. Defaults to ''.
+        split (str): The only split that needs it, which is optional then; '' if all
+            splits need it. Defaults to ''.
     """
 
     what: str
@@ -72,9 +72,9 @@ class Benchmark:
         name (str): The name.
         dataset (type): The class of :mod:`ccsam_mm.datasets` that reads it.
         data_root (str): The folder that the configs read.
-        parts (Sequence[Part]): What it needs.
-        expected (dict[str, str]): The right values of what
-            :func:`split_checks.check_splits` counts.
+        parts (Sequence[Part]): The folders and lists that it needs.
+        expected (dict[str, str]): The correct values of the counts of
+            :func:`split_checks.check_splits`.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Step:
-    """A target, and the folder, file or part of an archive that it is made of."""
+    """A target, and the folder, file or part of an archive that it is made from."""
 
     target: str
     source: str
@@ -101,7 +101,7 @@ class Step:
         return f"{verb} '{self.source}' to '{self.target}'"
 
     def run(self, by_copy: bool) -> None:
-        """Do it; a target appears when it is complete."""
+        """Run the step; the target appears when it is complete."""
         os.makedirs(osp.dirname(self.target), exist_ok=True)
         if self.prefix is not None:
             unpack(self.source, self.prefix, self.target)
@@ -115,7 +115,7 @@ def convert(benchmark: Benchmark, doc: str, argv: Optional[List[str]] = None) ->
     """Run a converter.
 
     Args:
-        benchmark (Benchmark): What to convert.
+        benchmark (Benchmark): The benchmark.
         doc (str): The explanation for ``--help``.
         argv (list[str], optional): The command line. Defaults to None, that of the
             process.
@@ -166,9 +166,7 @@ def parse_args(benchmark: Benchmark, doc: str, argv: Optional[List[str]]):
         action='store_true',
         help='copy folders of images instead of linking them',
     )
-    parser.add_argument(
-        '--dry-run', action='store_true', help='only say what would be done'
-    )
+    parser.add_argument('--dry-run', action='store_true', help='only print the steps')
     parser.add_argument(
         '--verify',
         action='store_true',
@@ -184,10 +182,10 @@ def parse_args(benchmark: Benchmark, doc: str, argv: Optional[List[str]]):
 
 
 def plan(benchmark: Benchmark, sources: Sequence[str], out: str) -> List[Step]:
-    """Decide what has to be done.
+    """Plan the steps of a conversion.
 
     Args:
-        benchmark (Benchmark): What to convert.
+        benchmark (Benchmark): The benchmark.
         sources (Sequence[str]): The folders of the downloads.
         out (str): The data root.
 
@@ -217,10 +215,10 @@ def plan(benchmark: Benchmark, sources: Sequence[str], out: str) -> List[Step]:
 
 
 def find(part: Part, sources: Sequence[str], out: str) -> Optional[Step]:
-    """Find a part in the downloads, unpacked rather than in an archive.
+    """Find a part in the downloads; unpacked files come before archives.
 
     Args:
-        part (Part): What to find.
+        part (Part): The part.
         sources (Sequence[str]): The folders to search, the first one first.
         out (str): The data root.
 
@@ -242,11 +240,11 @@ def find(part: Part, sources: Sequence[str], out: str) -> Optional[Step]:
 
 
 def check_there(target: str, found: Optional[Step]) -> None:
-    """Refuse a target that is broken, or that differs from what was found.
+    """Refuse a target that is a broken link, or that differs from the download.
 
     Args:
         target (str): A folder or file of the data root.
-        found (Step, optional): What the downloads have for it.
+        found (Step, optional): The step that would make it from the downloads.
     """
     if not osp.exists(target):
         raise FileNotFoundError(
@@ -258,18 +256,18 @@ def check_there(target: str, found: Optional[Step]) -> None:
     if osp.isfile(target) and not filecmp.cmp(target, found.source, shallow=False):
         raise FileExistsError(
             f"'{target}' is there already and differs from '{found.source}': remove "
-            'the wrong one of the two, for nothing is overwritten.'
+            'the wrong one of the two, because nothing is overwritten.'
         )
     if osp.islink(target) and not osp.samefile(target, found.source):
         raise FileExistsError(
             f"'{target}' is a link to '{os.readlink(target)}', not to "
-            f"'{found.source}': remove the link, or leave out that folder, for nothing "
-            'is overwritten.'
+            f"'{found.source}': remove the link, or leave out that folder, because "
+            'nothing is overwritten.'
         )
 
 
 def _missing(part: Part, sources: Sequence[str]) -> str:
-    """The sentence on a part that is nowhere."""
+    """The sentence about a part that was not found."""
     places: Tuple[str, ...] = sum(map(tuple, part.places.values()), ())
     expected = ' or '.join(f"'{place.partition(':')[0]}'" for place in places)
     have = [f"'{source}' has {_content(source)}" for source in sources]

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Links, copies and unpacked archives that appear when they are complete."""
+"""Makes links, copies and unpacked archives, which appear when they are complete."""
 
 import lzma
 import os
@@ -16,7 +16,7 @@ from mmengine.utils import ProgressBar
 
 from ccsam_mm.datasets.regular_files import check_regular
 
-# Wrong bytes of a compressed archive; that of bz2 is an OSError without a number.
+# Errors of a damaged compressed archive; that of bz2 is an OSError without a number.
 WRONG_BYTES = (zlib.error, lzma.LZMAError)
 
 
@@ -31,7 +31,7 @@ def link(source: str, target: str) -> None:
         os.symlink(osp.abspath(source), target, target_is_directory=True)
     except OSError as error:
         raise OSError(
-            f"'{target}' can not be made a link ({error.strerror}): copy the images "
+            f"'{target}' cannot be made a link ({error.strerror}): copy the images "
             'with --copy.'
         ) from error
 
@@ -51,7 +51,7 @@ def copy(source: str, target: str) -> None:
 
 
 def unpack(archive: str, prefix: str, target: str) -> None:
-    """Unpack what an archive has below a prefix; archives inside become folders.
+    """Unpack the contents of an archive below a prefix; inner archives become folders.
 
     Args:
         archive (str): The tar archive, plain or compressed.
@@ -66,19 +66,19 @@ def unpack(archive: str, prefix: str, target: str) -> None:
             count = _fill(target, ArchiveReader(archive, tar, prefix).items())
     except (tarfile.TarError, EOFError, OSError, *WRONG_BYTES) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk, not of the archive
+            raise  # an error of the disk, not of the archive
         if isinstance(error, (OSError, *WRONG_BYTES)):
-            # Files of the right size, which would be kept, may have wrong contents.
+            # Files of the right size would be kept, but may have wrong contents.
             _remove(_unfinished(target))
         cause = f'{error}'.split('\n')[0]
         raise ValueError(
             f"'{archive}' is damaged ({cause}): download it again, and compare its md5 "
-            'sum with that of the download page.'
+            'checksum with that of the download page.'
         ) from error
     if not count:
         raise ValueError(
-            f"'{archive}' has nothing below '{prefix}': it is another archive than the "
-            'one of this name; download it again.'
+            f"'{archive}' has nothing below '{prefix}', so it is not the official "
+            'archive of this name: download it again.'
         )
 
 
@@ -105,7 +105,7 @@ def track(items: Iterable, total: int = 0) -> Iterator:
 
 
 def _fill(target: str, items: Iterable[Item]) -> int:
-    """Write files beside the target, then give them its name; return their number.
+    """Write files beside the target, then rename them; return their number.
 
     After an interruption, files of full size are not written again.
     """
@@ -122,7 +122,7 @@ def _fill(target: str, items: Iterable[Item]) -> int:
             file = open(path, 'wb')  # noqa: SIM115  (closed below)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ValueError(
-                f"'{name}' is to be a file of '{target}' and a folder, too: get its "
+                f"'{name}' would be both a file and a folder of '{target}': get its "
                 'archive from its official place.'
             ) from None
         with file, open_source() as source:
@@ -133,9 +133,9 @@ def _fill(target: str, items: Iterable[Item]) -> int:
 
 
 def _check_space_of_plain(archive: str, prefix: str, target: str) -> None:
-    """Refuse a plain archive that the disk has no room for, before it is unpacked.
+    """Refuse an uncompressed archive that does not fit on the disk, before unpacking.
 
-    Of a compressed one, sizes are known as it is unpacked.
+    The sizes in a compressed one are known only while it is unpacked.
     """
     unfinished = _unfinished(target)
     room = space_left(osp.dirname(target))
@@ -145,7 +145,7 @@ def _check_space_of_plain(archive: str, prefix: str, target: str) -> None:
         with tarfile.open(archive, 'r:', tarinfo=StrictHeader) as tar:
             needed = ArchiveReader(archive, tar, prefix).needed_space()
     except tarfile.TarError:
-        return  # compressed, or damaged: unpacking says so
+        return  # compressed, or damaged, which unpacking reports
     there = sum(size for _, size, _ in _files(unfinished))
     if needed - there > room:
         raise _no_space(target, needed - there)
@@ -155,7 +155,7 @@ def _no_space(target: str, size: int) -> ValueError:
     return ValueError(
         f"'{target}' needs {size / 1e9:,.1f} GB more, but its disk has only "
         f'{space_left(osp.dirname(target)) / 1e9:,.1f} GB free: make room, or choose '
-        'another disk by --out; what is unpacked already is kept.'
+        'another disk by --out; the files that are already unpacked are kept.'
     )
 
 
@@ -170,7 +170,7 @@ def _files(source: str) -> Iterator[Item]:
         above = osp.realpath(osp.dirname(folder))
         if osp.islink(folder) and f'{above}/'.startswith(f'{osp.realpath(folder)}/'):
             raise ValueError(
-                f"'{folder}' is a link to a folder that it lies in: remove the link."
+                f"'{folder}' is a link to a folder that contains it: remove the link."
             )
         for name in names:
             path = osp.join(folder, name)

@@ -18,13 +18,13 @@ IMAGENET = 'https://image-net.org/challenges/LSVRC/2012/2012-downloads.php'
 
 
 def images(folder):
-    """Where the images of ILSVRC2012 may be."""
+    """Possible places of the images of ILSVRC2012."""
     unpacked = (folder, f'ILSVRC2012_img_{folder}', f'ILSVRC/Data/CLS-LOC/{folder}')
     return {folder: (*unpacked, f'ILSVRC2012_img_{folder}.tar:')}
 
 
 def from_oltr(what, name, split=''):
-    """A list, or what comes with it."""
+    """A list, or the images that come with it."""
     return Part(what, {name: list_places(name, 'ImageNet_LT')}, OLTR, split)
 
 

@@ -3,7 +3,7 @@
 
 DOWNLOADS is the folder of the competition's files: `train_val2018`, train2018.json and
 val2018.json, or their archives NAME.tar.gz. The lists iNaturalist18_{train,val}.txt of
-classifier-balancing do instead of the JSON files. Example:
+classifier-balancing can replace the JSON files. Example:
 
     python tools/dataset_converters/inaturalist2018.py ~/Downloads
 """
@@ -18,7 +18,7 @@ INATURALIST = 'https://github.com/visipedia/inat_comp/tree/master/2018#data'
 
 
 def annotations(split):
-    """Where the official file of a split, or else a list, may be."""
+    """Possible places of the official file of a split, or of a list."""
     name, text = f'{split}2018.json', f'iNaturalist18_{split}.txt'
     return {
         name: (name, f'{name}.tar.gz:{name}'),

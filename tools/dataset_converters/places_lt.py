@@ -21,7 +21,7 @@ EASY = 'places365standard_easyformat.tar:places365_standard'
 
 
 def from_oltr(what, name, split=''):
-    """A list, or what comes with it."""
+    """A list, or the images that come with it."""
     places = list_places(name, 'Places_LT', 'Places_LT_v2')
     return Part(what, {name: places}, OLTR, split)
 

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Whether every split of a benchmark is complete, and every image readable."""
+"""Checks that every split of a benchmark is complete, and every image readable."""
 
 import os.path as osp
 from functools import cache
@@ -21,11 +21,11 @@ def check_splits(benchmark, out: str) -> bool:
     """Load every split with the class that training uses, and compare the numbers.
 
     Args:
-        benchmark (Benchmark): The benchmark and its right numbers.
+        benchmark (Benchmark): The benchmark and its correct numbers.
         out (str): The data root.
 
     Returns:
-        bool: Whether all numbers are right and all images exist.
+        bool: Whether all numbers are correct and all images exist.
     """
     found, problems = {}, []
     for split in benchmark.dataset.LISTS:
@@ -46,7 +46,7 @@ def check_splits(benchmark, out: str) -> bool:
         value = found.get(name, 'unreadable')
         expected = benchmark.expected.get(name, '-')
         rows.append([name, value, expected])
-        # The split of unknown images may be absent, and some numbers are not published.
+        # The split of unknown images is optional, and some numbers are not published.
         if expected != '-' and value not in (expected, '-', 'unreadable'):
             wrong.append(f'{value} instead of {expected} ({name})')
     if wrong:
@@ -55,7 +55,7 @@ def check_splits(benchmark, out: str) -> bool:
             'complete ones.'
         )
     print(align_table(rows))
-    # What is wrong with the training list is wrong for every split.
+    # A problem of the training list is reported for every split.
     for problem in dict.fromkeys(problems):
         print(problem)
     if not problems:
@@ -81,7 +81,7 @@ def load_split(benchmark, out: str, split: str) -> Tuple[List[str], List[int]]:
 
 
 def describe_counts(counts: List[int]) -> Dict[str, str]:
-    """Say what a long tail is known by.
+    """Describe a long tail by its classes and shot groups.
 
     Args:
         counts (list[int]): The number of training images of each class.
@@ -128,13 +128,13 @@ def verify_images(benchmark, out: str, jobs: int) -> bool:
 
 
 def why_unreadable(path: str) -> Optional[str]:
-    """Judge an image as training does.
+    """Open an image as training does.
 
     Args:
         path (str): The image.
 
     Returns:
-        str | None: The cause, or None if it is readable.
+        str | None: The cause of a failure, or None if the image is readable.
     """
     try:
         _loader()({'img_path': path})
@@ -153,7 +153,7 @@ def _loader() -> LoadImageOrSkip:
 
 
 def _has_split(benchmark, out: str, split: str) -> bool:
-    """Whether the list of a split is there, and all that only this split needs."""
+    """Whether the list of a split exists, and all parts that only this split needs."""
     parts = [part.places for part in benchmark.parts if part.split == split]
     return all(
         any(osp.exists(osp.join(out, name)) for name in names)
@@ -162,7 +162,7 @@ def _has_split(benchmark, out: str, split: str) -> bool:
 
 
 def _missing_images(split: str, paths: List[str]) -> List[str]:
-    """The sentence on the images of a split that do not exist, if there are some."""
+    """The sentence about the missing images of a split, in a list that may be empty."""
     missing = missing_files(paths)
     if not missing:
         return []
@@ -170,7 +170,7 @@ def _missing_images(split: str, paths: List[str]) -> List[str]:
     kind = kind_of_file(first)
     return [
         f'{len(missing):,} of the {len(paths):,} {split} images '
-        f'{"are no regular files" if kind else "do not exist"}, the first of them '
+        f'{"are not regular files" if kind else "do not exist"}, the first of them '
         f'{quote(first)}{f" ({kind})" if kind else ""}: '
         'unpack their archive again, or correct the link to their folder.'
     ]

@@ -28,7 +28,7 @@ class CIFARResNet(ResNet_CIFAR):
         in_channels (int): Number of channels of the images. Defaults to 3.
         base_channels (int): Channels of the stem and of the first stage.
             Defaults to 16.
-        out_indices (Sequence[int]): Output from which stages, from 0 to 2.
+        out_indices (Sequence[int]): Stages whose outputs are returned, from 0 to 2.
             Defaults to ``(2, )``.
         frozen_stages (int): Stages to be frozen (no gradient, evaluation mode); 0
             is the stem alone, -1 freezes nothing. Defaults to -1.
@@ -81,7 +81,7 @@ class CIFARResNet(ResNet_CIFAR):
                 f'frozen_stages={frozen_stages}, but CIFARResNet has three stages: '
                 'set model.backbone.frozen_stages to a number from -1 to 3.'
             )
-        # The parent looks its depth up here.
+        # The parent looks up its depth here.
         self.arch_settings = {depth: (BasicBlock, tuple(stage_blocks))}
         super().__init__(
             depth,
@@ -116,7 +116,7 @@ class CIFARResNet(ResNet_CIFAR):
             out_channels (int): Output channels of every block.
             stride (int): Stride of the first block.
             norm_cfg (dict): The config of norm layers.
-            **kwargs: The parent's arguments that these ResNets have no use for.
+            **kwargs: Arguments of the parent that these ResNets do not use.
 
         Returns:
             nn.Sequential: The blocks.
@@ -157,7 +157,7 @@ class CIFARResNet(ResNet_CIFAR):
 
 
 class _Shortcut(nn.Module):
-    """Every second pixel, and zeros for the new channels, half on either side."""
+    """Takes every second pixel, and pads both sides of the channels with zeros."""
 
     def __init__(self, new_channels: int):
         super().__init__()
@@ -170,7 +170,7 @@ class _Shortcut(nn.Module):
 def _blocks_per_stage(depth: int) -> int:
     if not is_count(depth):
         raise ValueError(
-            f'depth={depth!r} is no number of layers: set model.backbone.depth to '
+            f'depth={depth!r} is not a number of layers: set model.backbone.depth to '
             '6n + 2, such as 32.'
         )
     num_blocks, rest = divmod(depth - 2, 6)
@@ -192,6 +192,6 @@ def _check_stage_blocks(stage_blocks: Sequence[int], depth: int) -> None:
     layers = 2 * sum(stage_blocks) + 2
     if layers != depth:
         raise ValueError(
-            f'stage_blocks={stage_blocks} make {layers} layers, not depth={depth}: set '
-            f'model.backbone.depth to {layers}.'
+            f'stage_blocks={stage_blocks} gives {layers} layers, not depth={depth}: '
+            f'set model.backbone.depth to {layers}.'
         )

@@ -14,13 +14,13 @@ from ccsam_mm.utils.loading.load_record import LoadRecord, extra_layers
 
 @MODELS.register_module()
 class DecoupledClassifier(ImageClassifier):
-    """Image classifier of which a part is frozen: stage 2 of decoupled training.
+    """Image classifier with a frozen part, for stage 2 of decoupled training.
 
     The frozen part gets no gradient (no graph is built through it) and stays in
-    evaluation mode, so that its batch-norm statistics and dropout are still, too.
-    This is so from the beginning: MMEngine wraps the model for distributed training
-    before any hook runs. A checkpoint has to fill the frozen part completely, which the
-    first training step checks.
+    evaluation mode, so that its batch-norm statistics do not change and its dropout is
+    off. It is frozen on construction, because MMEngine wraps the model for distributed
+    training before any hook runs. A checkpoint must fill the frozen part completely,
+    which the first training step checks.
 
     Args:
         backbone (dict): The backbone module.
@@ -29,8 +29,8 @@ class DecoupledClassifier(ImageClassifier):
         frozen (str | Sequence[str]): Names of the frozen submodules, also dotted
             ones such as ``'backbone.layer1'``. Defaults to ``('backbone', 'neck')``.
         moving_statistics (bool): Whether running statistics of frozen norm layers
-            follow the data, which is what the authors' code of CC-SAM does. Their
-            weights stay frozen. Defaults to False.
+            follow the data, as in the authors' code of CC-SAM. Their weights stay
+            frozen. Defaults to False.
         **kwargs: Other arguments of
             :class:`mmpretrain.models.ImageClassifier`.
 
@@ -71,7 +71,7 @@ class DecoupledClassifier(ImageClassifier):
         if head is not None and not any(p.requires_grad for p in self.parameters()):
             raise ValueError(
                 f'frozen={self.frozen} leaves DecoupledClassifier nothing to train: '
-                'take the part that shall learn out of model.frozen.'
+                'remove the part that must learn from model.frozen.'
             )
         self._load_record = LoadRecord(self)
         self._frozen_is_checked = False
@@ -95,7 +95,7 @@ class DecoupledClassifier(ImageClassifier):
         return self
 
     def loss(self, inputs: Tensor, data_samples: List[DataSample]) -> dict:
-        """Calculate losses, the first time after a look at what was loaded.
+        """Calculate losses; the first call checks the loaded weights.
 
         Args:
             inputs (Tensor): The images with shape ``(N, C, ...)``.
@@ -105,8 +105,8 @@ class DecoupledClassifier(ImageClassifier):
             dict[str, Tensor]: The losses of the head.
 
         Raises:
-            RuntimeError: If checkpoints have filled a part of the frozen weights only,
-                or with what are no numbers.
+            RuntimeError: If checkpoints filled only some of the frozen weights, or
+                filled them with values that are not finite.
         """
         if not self._frozen_is_checked:
             self._check_frozen()
@@ -114,31 +114,31 @@ class DecoupledClassifier(ImageClassifier):
         return super().loss(inputs, data_samples)
 
     def _check_frozen(self) -> None:
-        """Refuse random weights where nothing will ever train them."""
+        """Refuse random weights in the frozen part, which is never trained."""
         record, what = self._load_record, ', '.join(self.frozen)
         missing = record.missing(self, self.frozen) if self.frozen else []
         if missing and not record.num_loads:
             print_log(
                 f'No checkpoint was loaded into the frozen part ({what}) of '
-                'DecoupledClassifier: unless it was filled otherwise, its weights are '
-                'random and stay so. Set load_from to a checkpoint of stage 1.',
+                'DecoupledClassifier: unless it was filled in another way, its weights '
+                'stay random. Set load_from to a checkpoint of stage 1.',
                 logger='current',
                 level=logging.WARNING,
             )
         elif missing:
             found = record.describe(self, missing, self.frozen)
             raise RuntimeError(
-                f'The checkpoint {found}. DecoupledClassifier can not train on a '
+                f'The checkpoint {found}. DecoupledClassifier cannot train on a '
                 f'frozen part ({what}) with random weights: load one that was trained '
-                'with the same backbone and neck, or take what shall learn out of '
-                'model.frozen.'
+                'with the same backbone and neck, or remove the part that must learn '
+                'from model.frozen.'
             )
         starts = tuple(f'{name}.' for name in self.frozen)
         extra = [n for n in record.unexpected if n.startswith(starts)]
         extra = extra_layers(self, extra, in_sequences=True)
         if extra:
             raise RuntimeError(
-                f"The checkpoint holds '{extra[0]}' and {len(extra) - 1} more weights "
+                f"The checkpoint has '{extra[0]}' and {len(extra) - 1} more weights "
                 f'of layers that the frozen part ({what}) lacks: set model.backbone to '
                 'that of stage 1.'
             )
@@ -146,7 +146,7 @@ class DecoupledClassifier(ImageClassifier):
             if name.startswith(starts) and not torch.isfinite(param).all():
                 raise RuntimeError(
                     f"'{name}' in the frozen part of DecoupledClassifier is not "
-                    'finite: load a checkpoint of before that training went wrong.'
+                    'finite: load a checkpoint from before that training diverged.'
                 )
 
 
@@ -155,14 +155,14 @@ def _has_running_statistics(module: nn.Module) -> bool:
 
 
 def _find_submodule(model: nn.Module, name: str) -> nn.Module:
-    """Follow a dotted name, and say where it ends when it leads nowhere."""
+    """Follow a dotted name, and report where it ends if there is no such module."""
     module, known = model, ''
     for part in name.split('.'):
         children = dict(module.named_children())
         if part not in children:
             raise ValueError(
-                f"'{name}' in frozen is no submodule of the model: set model.frozen to "
-                f'names that exist, such as {[known + child for child in children]}.'
+                f"'{name}' in frozen is not a submodule of the model: set model.frozen "
+                f'to names that exist, such as {[known + child for child in children]}.'
             )
         module, known = children[part], f'{known}{part}.'
     return module

@@ -13,7 +13,7 @@ from .stage1_head import argument_names, find_base_head, rename_linear
 
 @MODELS.register_module()
 class AdversarialFeatureHead(AdversarialFeatureMixin, LinearClsHead):
-    r"""Head that also learns from features moved against it.
+    r"""Head that also trains on adversarial features, for stage 2 of CC-SAM.
 
     With the features ``z`` of an image, which get no gradient, the clean loss
     :math:`L_S`, and epoch ``t`` of ``T``:
@@ -28,9 +28,9 @@ class AdversarialFeatureHead(AdversarialFeatureMixin, LinearClsHead):
     the whole training is one epoch, as in iteration-based loops, iterations are
     counted instead. Outside a training loop, ``a`` is ``max_adv_weight``.
 
-    The head works in full precision also under autocast. Any loss of MMPretrain
-    will do, as long as it is a mean over independent images. With soft labels, an
-    image belongs to the class with the largest label weight.
+    The head works in full precision even under autocast. Any loss of MMPretrain is
+    possible that is a mean over independent images. With soft labels, an image belongs
+    to the class with the largest label weight.
 
     Args:
         num_classes (int): Number of categories.
@@ -45,26 +45,26 @@ class AdversarialFeatureHead(AdversarialFeatureMixin, LinearClsHead):
             a class's images in the batch together. Defaults to ``'sample'``.
         max_adv_weight (float): Largest weight :math:`a_{max}` of the adversarial
             term. Defaults to 1.0.
-        reset_classifier (bool): Whether the linear layer starts afresh when the
-            checkpoint of another head is loaded, such as that of stage 1. A
-            checkpoint of this head (with ``reset_classifier=True``, too) is always
-            loaded as it is. Defaults to False.
+        reset_classifier (bool): Whether the linear layer keeps its new initialisation
+            when the checkpoint of another head is loaded, such as that of stage 1. A
+            checkpoint of this head with ``reset_classifier=True`` is always loaded
+            completely. Defaults to False.
         class_counts (Sequence[int], optional): Training images per class, for
             ``'log_frequency'``. If None, those of the training data set.
             Defaults to None.
         adv_image_weight (str): Weights of the images in the adversarial loss:
             ``'equal'``, or ``'log_frequency'`` as in the authors' code, where the
-            factor ``log(n_max / n_c + 0.01) / 2`` weighs the loss, too. Defaults to
+            factor ``log(n_max / n_c + 0.01) / 2`` also weighs the loss. Defaults to
             ``'equal'``.
-        base_head (str | type, optional): The class of stage 1's head, where that is
+        base_head (str | type, optional): The class of stage 1's head, if that is
             not a plain linear one but ends in a linear layer. Its other arguments
             (in ``**kwargs``) stay as they are, its checkpoints load completely, and
-            ``z`` is what the last layer gets. The layers before are trained as well,
-            unless the model freezes them, such as by ``frozen=('backbone', 'neck',
-            'head.layers.0')`` of :class:`DecoupledClassifier`. If None, the arguments
-            tell: ``mid_channels`` means ``StackedLinearClsHead``, ``hidden_dim``
-            ``VisionTransformerClsHead`` and ``dropout`` ``VigClsHead``. Defaults to
-            None.
+            ``z`` is the input of the last layer. The layers before it are trained as
+            well, unless the model freezes them, for example by ``frozen=('backbone',
+            'neck', 'head.layers.0')`` of :class:`DecoupledClassifier`. If None, the
+            arguments tell the class: ``mid_channels`` means ``StackedLinearClsHead``,
+            ``hidden_dim`` ``VisionTransformerClsHead`` and ``dropout`` ``VigClsHead``.
+            Defaults to None.
         **kwargs: Other arguments of the head, such as ``loss``.
 
     Examples:
@@ -83,7 +83,7 @@ class AdversarialFeatureHead(AdversarialFeatureMixin, LinearClsHead):
     """
 
     def __new__(cls, *args, base_head: Union[str, type, None] = None, **kwargs):
-        """Make a head of stage 1's class, where that is not a plain linear one."""
+        """Make a head of stage 1's class, if that is not a plain linear one."""
         if cls is AdversarialFeatureHead:
             known = argument_names(*cls.__mro__[:2], LinearClsHead, ClsHead)
             base = find_base_head(base_head, kwargs, known)
@@ -108,7 +108,7 @@ class AdversarialFeatureHead(AdversarialFeatureMixin, LinearClsHead):
 
 @functools.cache
 def adversarial_head(base: type) -> type:
-    """Make a head's class learn from adversarial features, too.
+    """Derive a class of heads that also trains on adversarial features.
 
     Args:
         base (type): A subclass of :class:`mmpretrain.models.ClsHead`.
@@ -123,7 +123,7 @@ def adversarial_head(base: type) -> type:
 
 
 def _reduce(head):
-    """Copies and pickles: the class has no place in a module."""
+    """Copy and pickle the head by its base, because no module holds its class."""
     return _empty_head, (type(head).__mro__[2],), head.__dict__
 
 

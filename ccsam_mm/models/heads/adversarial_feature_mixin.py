@@ -17,12 +17,12 @@ from .stage1_head import reset_last_linear, warn_of_another_head
 
 
 class AdversarialFeatureMixin:
-    """Gives a head of MMPretrain that ends in a linear layer the loss of stage 2.
+    """Gives the loss of stage 2 to a head of MMPretrain that ends in a linear layer.
 
-    It comes before a subclass of :class:`mmpretrain.models.ClsHead`. Parameters and
-    their names are that head's, so its checkpoints load as they are. The features of
-    Eq. 12 are what its last linear layer gets. What the head does before that layer is
-    trained by both terms of the loss, unless it is frozen.
+    Put it before a subclass of :class:`mmpretrain.models.ClsHead` among the bases. The
+    parameters keep the names of that head, so its checkpoints load unchanged. The
+    features of Eq. 12 are the input of its last linear layer. Both terms of the loss
+    train the layers before it, unless they are frozen.
 
     Args:
         num_classes (int): Number of categories.
@@ -83,7 +83,7 @@ class AdversarialFeatureMixin:
         if class_counts is not None:
             self._known_class_counts()
         if reset_classifier:
-            # Tells checkpoints of this head from those of stage 1.
+            # Distinguishes checkpoints of this head from those of stage 1.
             self.register_buffer('classifier_was_reset', torch.ones(1))
 
     @property
@@ -97,8 +97,7 @@ class AdversarialFeatureMixin:
         """Calculate the clean and the adversarial loss.
 
         Args:
-            feats (tuple): What the backbone or neck gives the head; it gets no
-                gradient.
+            feats (tuple): The outputs of the backbone or neck; they get no gradient.
             data_samples (List[DataSample]): The annotation data of every sample.
             **kwargs: Other keyword arguments to forward to the loss module.
 
@@ -108,9 +107,9 @@ class AdversarialFeatureMixin:
         """
         linear = self.last_linear
         features = last_features(self, linear, feats)
-        # What a loss counts in its buffers is counted by the clean look alone.
+        # A loss that counts in its buffers must count the clean pass alone.
         buffers = {k: v.clone() for k, v in self.loss_module.named_buffers()}
-        # Half precision would round the small gradients of sure images to zero.
+        # Half precision would round the small gradients of fitted images to zero.
         with torch.autocast(features.device.type, enabled=False):
             with torch.enable_grad():
                 z = features if features.requires_grad else features.detach()
@@ -152,7 +151,7 @@ class AdversarialFeatureMixin:
         return torch.log(counts.max() / counts + 0.01) / 2
 
     def _adv_weight(self) -> float:
-        """Progress of the training, at most ``max_adv_weight``."""
+        """Share of the training that is done, at most ``max_adv_weight``."""
         hub = MessageHub.get_current_instance()
         max_epochs = hub.get_info('max_epochs')
         if max_epochs is None:

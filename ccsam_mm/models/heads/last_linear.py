@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds the linear layer that gives a head's scores, and what it gets."""
+"""Finds the linear layer that computes a head's scores, and its input."""
 
 from typing import Any
 
@@ -30,8 +30,7 @@ def find_last_linear(head: nn.Module, num_classes: int) -> str:
     if not names:
         raise ValueError(
             f'{type(head).__name__} has no linear layer with model.head.num_classes='
-            f'{num_classes} outputs, which adversarial features are made for: '
-            f'{_REMEDY}.'
+            f'{num_classes} outputs, which adversarial features need: {_REMEDY}.'
         )
     return names[-1]
 
@@ -42,15 +41,15 @@ def last_features(head: nn.Module, linear: nn.Linear, feats: Any) -> Tensor:
     Args:
         head (nn.Module): The head.
         linear (nn.Linear): Its last linear layer.
-        feats (Any): What the head gets, tensors in any nesting of lists and tuples.
+        feats (Any): The input of the head, tensors in any nesting of lists and tuples.
             They get no gradient; layers of the head before the last one do.
 
     Returns:
-        Tensor: What the layer gets, ``(num_samples, in_features)``, as precise as its
-        weight.
+        Tensor: The input of the layer, ``(num_samples, in_features)``, in the precision
+        of its weight.
 
     Raises:
-        ValueError: If the layer gets anything else, or does not give the scores.
+        ValueError: If the input is anything else, or the output is not the scores.
     """
     seen = {}
 
@@ -67,16 +66,16 @@ def last_features(head: nn.Module, linear: nn.Linear, feats: Any) -> Tensor:
         linear.register_forward_hook(after),
     )
     try:
-        # Not head(...), whose hooks and wrappers expect what ends in a loss.
+        # Not head(...), whose hooks and wrappers expect a call that ends in a loss.
         scores = type(head).forward(head, _detached(feats))
     finally:
         for handle in handles:
             handle.remove()
     if scores is not seen.get('scores') or scores._version != seen['version']:
         raise ValueError(
-            f'The scores of {type(head).__name__} are not just what its last linear '
-            'layer gives (it averages several layers, or scales them), which '
-            f'adversarial features are not made for: {_REMEDY}.'
+            f'The scores of {type(head).__name__} are not the output of its last '
+            'linear layer alone (it averages several layers, or scales them), which '
+            f'adversarial features do not support: {_REMEDY}.'
         )
     return seen['features']
 
@@ -88,7 +87,7 @@ _REMEDY = (
 
 
 def _checked(head: nn.Module, features: Any) -> Tensor:
-    """Refuse what is not one feature vector per image."""
+    """Refuse anything but one feature vector per image."""
     if isinstance(features, Tensor) and features.ndim == 2:
         return features
     if isinstance(features, Tensor):
@@ -98,7 +97,7 @@ def _checked(head: nn.Module, features: Any) -> Tensor:
     else:
         got, advice = f'a {type(features).__name__} of {len(features)}', ''
     raise ValueError(
-        f'{type(head).__name__} needs one feature vector per image, and gets {got}: '
+        f'{type(head).__name__} needs one feature vector per image, but gets {got}: '
         f"{advice}set model.head.base_head to the class of stage 1's head, or "
         'keep its type in stage 2, which then trains on clean features alone.'
     )

@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Finds the class of stage 1's head, and fits its checkpoint to a head of stage 2."""
+"""Finds the class of stage 1's head, and adapts its checkpoint to that of stage 2."""
 
 import difflib
 import inspect
@@ -13,8 +13,8 @@ from torch import nn
 
 from ccsam_mm.utils.config_types import class_of
 
-# A config of stage 2 inherits stage 1's head and replaces its type: what tells heads
-# of MMPretrain by their arguments, the most particular first.
+# A config of stage 2 inherits stage 1's head and replaces its type. These arguments
+# identify the head of MMPretrain, the most specific first.
 _HEAD_OF_ARGUMENT = dict(
     mid_channels='StackedLinearClsHead',
     dropout='VigClsHead',
@@ -29,16 +29,16 @@ def find_base_head(
 
     Args:
         base_head (str | type, optional): The class or its registered name. If None,
-            the arguments tell.
+            the arguments determine it.
         arguments (Iterable[str]): Names of the arguments in the config of the head.
-        known (set[str]): Those of a plain linear head.
+        known (set[str]): Names of the arguments of a plain linear head.
 
     Returns:
         type: A subclass of :class:`mmpretrain.models.ClsHead`.
 
     Raises:
-        TypeError: If there is an argument that no head is told by.
-        ValueError: If the class has a loss of its own, or is no classifier's head.
+        TypeError: If an argument belongs to no known head.
+        ValueError: If the class has a loss of its own, or is not a classification head.
     """
     foreign = [name for name in arguments if name not in known]
     told = [head for name, head in _HEAD_OF_ARGUMENT.items() if name in foreign]
@@ -47,18 +47,18 @@ def find_base_head(
         advice = f', did you mean {near[0]!r}?' if near else ''
         raise TypeError(
             f'AdversarialFeatureHead has no argument {foreign[0]!r}{advice or ":"} '
-            f"Where it is one of stage 1's head, set model.head.base_head to the class "
-            'of that.'
+            "If it belongs to stage 1's head, set model.head.base_head to the class "
+            'of that head.'
         )
     name = base_head or (told[0] if told else 'LinearClsHead')
     base = class_of(dict(type=name), MODELS)
     if base is None or base is ClsHead or not issubclass(base, ClsHead):
         raise ValueError(
-            f'model.head.base_head={name!r} is no classification head that is '
-            "registered: set it to the class of stage 1's head, which has to derive "
-            "from MMPretrain's ClsHead."
+            f'model.head.base_head={name!r} is not a registered classification head: '
+            "set it to the class of stage 1's head, which must derive from "
+            "MMPretrain's ClsHead."
         )
-    # This one's loss is ClsHead's, where MMPretrain can train the head at all.
+    # The loss of this one is that of ClsHead in every case that MMPretrain can train.
     if base is not EfficientFormerClsHead and any(
         getattr(base, name) is not getattr(ClsHead, name)
         for name in ('loss', '_get_loss')
@@ -84,7 +84,7 @@ def argument_names(*classes: type) -> Set[str]:
 def reset_last_linear(
     head: nn.Module, state_dict: dict, prefix: str, linear: str
 ) -> None:
-    """Put a head's own last layer into the checkpoint of another head.
+    """Replace the last layer in another head's checkpoint by that of this head.
 
     Args:
         head (nn.Module): A head with the buffer ``classifier_was_reset``.
@@ -101,12 +101,12 @@ def reset_last_linear(
 
 
 def rename_linear(head: nn.Module, state_dict: dict, prefix: str) -> None:
-    """Load a linear layer into ``head.fc`` that another head calls otherwise.
+    """Load a linear layer of any name into ``head.fc``.
 
     Args:
-        head (nn.Module): A head with nothing but the layer ``fc``.
-        state_dict (dict): The checkpoint, changed in place where its head consists of
-            one layer of the same shapes, such as MMPretrain's for vision transformers.
+        head (nn.Module): A head with the layer ``fc`` alone.
+        state_dict (dict): The checkpoint, changed in place if its head is one layer of
+            the same shapes, such as MMPretrain's for vision transformers.
         prefix (str): What the names of the head's parameters begin with.
     """
     own = {f'{prefix}fc.{key}': value for key, value in head.fc.state_dict().items()}
@@ -124,7 +124,7 @@ def rename_linear(head: nn.Module, state_dict: dict, prefix: str) -> None:
 
 
 def warn_of_another_head(head: nn.Module, state_dict: dict, prefix: str) -> None:
-    """Warn where a checkpoint has a head of which this one can use nothing.
+    """Warn if a checkpoint lacks weights that a head needs.
 
     Args:
         head (nn.Module): The head.
@@ -135,9 +135,10 @@ def warn_of_another_head(head: nn.Module, state_dict: dict, prefix: str) -> None
     lacking = [n for n, _ in head.named_parameters() if f'{prefix}{n}' not in given]
     if given and lacking:
         print_log(
-            f'The checkpoint holds another head than {type(head).__name__} '
-            f'({given[0]!r}, but no {prefix + lacking[0]!r}), and what it lacks is '
-            "not trained yet: set model.head.base_head to the class of stage 1's head.",
+            f'The checkpoint has another head than {type(head).__name__} '
+            f'({given[0]!r}, but no {prefix + lacking[0]!r}), and the missing weights '
+            'are not trained yet: set model.head.base_head to the class of the head of '
+            'stage 1.',
             'current',
             logging.WARNING,
         )

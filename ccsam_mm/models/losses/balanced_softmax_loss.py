@@ -13,15 +13,15 @@ from ccsam_mm.datasets import training_class_counts
 
 @MODELS.register_module()
 class BalancedSoftmaxLoss(CrossEntropyLoss):
-    r"""Cross entropy of scores to which the log of the class prior is added.
+    r"""Cross entropy after adding the log of the class prior to the scores.
 
     With ``n_c`` training images of class c, an image of class y, and its scores ``a``:
 
     .. math::
         L = -\log \frac{n_y^\tau e^{a_y}}{\sum_c n_c^\tau e^{a_c}}
 
-    The network learns scores that are right where all classes are equally frequent, so
-    predictions remain those of the plain softmax. :math:`\tau = 1` is `Balanced
+    The network learns scores for equally frequent classes, so predictions remain those
+    of the plain softmax. :math:`\tau = 1` is `Balanced
     Meta-Softmax for Long-Tailed Visual Recognition <https://arxiv.org/abs/2007.10740>`_
     (without its sampler), another value the loss of `Long-tail Learning via Logit
     Adjustment <https://arxiv.org/abs/2007.07314>`_, and 0 plain cross entropy.
@@ -87,7 +87,7 @@ class BalancedSoftmaxLoss(CrossEntropyLoss):
                 ``(N, K)``.
             weight (Tensor, optional): Weight of each image with shape ``(N, )``.
                 Defaults to None.
-            avg_factor (int, optional): What the sum is divided by to average the loss.
+            avg_factor (int, optional): Divisor of the sum, for ``reduction='mean'``.
                 Defaults to None, the number of images.
             reduction_override (str, optional): Another ``reduction`` for this call.
                 Defaults to None.

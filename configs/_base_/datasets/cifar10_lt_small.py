@@ -5,7 +5,7 @@ _base_ = './cifar10_lt.py'
 
 train_pipeline = [
     dict(type='Resize', scale=(16, 16), interpolation='area'),
-    # no crop: with it, so few images are not fitted in the short schedule
+    # no crop, with which the short schedule does not fit so few images
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]

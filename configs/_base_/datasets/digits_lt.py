@@ -10,7 +10,7 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='Resize', scale=(16, 16)),
-    # no flip: a mirrored digit is another sign
+    # no flip: a mirrored digit is another character
     dict(type='RandomCrop', crop_size=16, padding=2),
     dict(type='PackInputs'),
 ]
@@ -46,7 +46,7 @@ val_dataloader = dict(
 )
 val_evaluator = dict(type='ShotAccuracy')
 
-# The curves are those of the test split: the last epoch counts, none is selected.
+# The curves are those of the test split: the last epoch counts, no epoch is selected.
 # Choose settings on split='val', the images that the long tail leaves out.
 test_dataloader = val_dataloader
 test_evaluator = dict(type='ShotAccuracy', per_class=True)

@@ -36,7 +36,7 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=2,
     # Only fresh workers, seeded for their epoch, make a resumed run equal to an
-    # undisturbed one (MMEngine gives workers the same seed in each epoch).
+    # uninterrupted one (MMEngine gives workers the same seed in each epoch).
     persistent_workers=False,
     worker_init_fn=dict(type='epoch_worker_init_fn'),
     dataset=train_set,
@@ -62,7 +62,7 @@ val_dataloader = dict(
 )
 val_evaluator = dict(type='ShotAccuracy')
 
-# There is no validation split: the last epoch counts, none is selected. To choose
+# There is no validation split: the last epoch counts, no epoch is selected. To choose
 # settings, let `held_out` of LongTailed put a part of the training images aside.
 test_dataloader = val_dataloader
 test_evaluator = dict(type='ShotAccuracy', per_class=True)

@@ -5,7 +5,7 @@ _base_ = './fashion_mnist_lt.py'
 
 train_pipeline = [
     dict(type='Resize', scale=(14, 14), interpolation='area'),
-    # no crop: with it, so few images are not fitted in the short schedule
+    # no crop, with which the short schedule does not fit so few images
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]

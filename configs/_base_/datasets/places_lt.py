@@ -30,7 +30,7 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     # Only fresh workers, seeded for their epoch, make a resumed run equal to an
-    # undisturbed one (MMEngine gives workers the same seed in each epoch).
+    # uninterrupted one (MMEngine gives workers the same seed in each epoch).
     persistent_workers=False,
     worker_init_fn=dict(type='epoch_worker_init_fn'),
     dataset=dict(

@@ -1,10 +1,10 @@
 # The test split of Places-LT (36,500 images), and its open split (6,600), whose scenes
 # are unknown. This is the protocol of the literature: every unknown image, and OLTR's
-# threshold on the softmax probability; other scores have none, for want of a rule.
+# threshold on the softmax probability; other scores have none, for lack of a rule.
 # To choose thresholds on a fifth of the unknown images, and test on the others, add
 #   --cfg-options test_dataloader.dataset.part=test
-# to choose_threshold.py and to test.py; the latter then takes test_evaluator.0.threshold
-# (1, 2, ... for the other scores) =auto.
+# to choose_threshold.py and to test.py; also give test_evaluator.0.threshold=auto to the
+# latter (1, 2, ... for the other scores).
 _base_ = ['./places_lt.py', '../open_set.py']
 
 val_dataloader = dict(

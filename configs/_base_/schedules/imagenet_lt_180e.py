@@ -1,5 +1,5 @@
-# Stage 1 on ImageNet-LT: 180 epochs at a total batch size of 256, from nothing.
-# Momentum and batch size are the paper's; the rest is ours (MiSLAS trains alike).
+# Stage 1 on ImageNet-LT: 180 epochs at a total batch size of 256, from scratch.
+# Momentum and batch size are the paper's; the rest is ours (as in MiSLAS).
 # optimizer
 optim_wrapper = dict(
     type='OptimWrapper',

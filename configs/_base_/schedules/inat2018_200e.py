@@ -1,5 +1,5 @@
-# Stage 1 on iNaturalist 2018: 200 epochs at a total batch size of 512, from nothing.
-# Momentum and batch size are the paper's; the rest is ours (MiSLAS trains alike).
+# Stage 1 on iNaturalist 2018: 200 epochs at a total batch size of 512, from scratch.
+# Momentum and batch size are the paper's; the rest is ours (as in MiSLAS).
 _base_ = './imagenet_lt_180e.py'
 
 # 0.1 per 256 images

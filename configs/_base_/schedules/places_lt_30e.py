@@ -2,7 +2,7 @@
 # optimizer
 optim_wrapper = dict(
     type='OptimWrapper',
-    # Not in the paper, ours: the weight decay and the decay of the learning rate.
+    # Not in the paper but ours: the weight decay and the decay of the learning rate.
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
     # 1e-3 for the pretrained trunk
     paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.01)}),

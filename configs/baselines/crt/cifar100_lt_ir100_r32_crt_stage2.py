@@ -1,5 +1,5 @@
 # cRT after cross entropy, CIFAR-100-LT (imbalance 100), ResNet-32.
-# Loads the checkpoint of configs/baselines/ce/cifar100_lt_ir100_r32_ce.py by itself.
+# Loads the checkpoint of configs/baselines/ce/cifar100_lt_ir100_r32_ce.py automatically.
 #   python tools/train.py configs/baselines/crt/cifar100_lt_ir100_r32_crt_stage2.py
 # Checked: builds and steps; not run at full length.
 _base_ = '../../ccsam/cifar100_lt_ir100_r32_stage2.py'

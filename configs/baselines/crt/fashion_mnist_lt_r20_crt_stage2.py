@@ -1,5 +1,5 @@
 # cRT after cross entropy, Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
-# Loads the checkpoint of configs/baselines/ce/fashion_mnist_lt_r20_ce.py by itself.
+# Loads the checkpoint of configs/baselines/ce/fashion_mnist_lt_r20_ce.py automatically.
 #   python tools/train.py configs/baselines/crt/fashion_mnist_lt_r20_crt_stage2.py
 # Checked: builds and steps; not run at full length.
 _base_ = '../../ccsam/fashion_mnist_lt_r20_stage2.py'

@@ -80,7 +80,7 @@ WRONG = dict(
     ),
     nan=(
         lambda: {k: v * float('nan') for k, v in weights_of().items()},
-        'not finite: load a checkpoint of before',
+        'not finite: load a checkpoint from before',
     ),
 )
 
