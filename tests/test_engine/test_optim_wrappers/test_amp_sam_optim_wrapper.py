@@ -5,7 +5,6 @@ import copy
 
 import pytest
 import torch
-from brute_force import relative_difference, sgd_updates, tiny_batch, tiny_model
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import OPTIM_WRAPPERS
@@ -17,7 +16,9 @@ from sam_brute_force import (
     gradients,
     sam_gradients,
 )
+from tiny_network import tiny_batch, tiny_model
 from torch.nn.functional import mse_loss
+from updates import relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 from ccsam_mm.engine.optim_wrappers import SAMOptimWrapper

@@ -5,7 +5,6 @@ import copy
 
 import pytest
 import torch
-from brute_force import relative_difference, sgd_updates, tiny_batch, tiny_model
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import MessageHub
@@ -14,12 +13,13 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODEL_WRAPPERS, DefaultScope
 from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.models import ImageClassifier
+from tiny_network import tiny_batch, tiny_model
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
+from updates import COUNTS, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 CONFIG = dict(
     type='CCSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.5), class_counts=COUNTS
 )
