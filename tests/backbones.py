@@ -12,12 +12,11 @@ import mmpretrain.models.backbones as backbones
 import torch
 from brute_force import brute_force_gradients, cross_entropy
 from mmengine.model import BaseDataPreprocessor
-from mmengine.optim import build_optim_wrapper
 from mmpretrain.models import ClsHead, ImageClassifier
 from mmpretrain.registry import MODELS
 from tiny_network import tiny_batch
 from torch import nn
-from updates import COUNTS, relative_difference, sgd_updates
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
@@ -270,16 +269,7 @@ def check(name: str, whole: bool = False) -> Outcome:
         return Outcome('not built', sentence=f'{type(error).__name__}: {error}')
     perturb = [''] if whole else deep_part(model)
     model.requires_grad_(True)
-    wrapper = build_optim_wrapper(
-        model,
-        dict(
-            type='CCSAMOptimWrapper',
-            optimizer=dict(type='SGD', lr=1.0),
-            class_counts=COUNTS,
-            perturb=perturb,
-            max_relative_norm=0.02,
-        ),
-    )
+    wrapper = build_wrapper(model, perturb=perturb, max_relative_norm=0.02)
     oracle = copy.deepcopy(model)
     try:
         wrapper.initialize_count_status(model, 0, 1)

@@ -22,27 +22,6 @@ if osp.isdir(osp.join(REPO, 'ccsam_mm')):
 from file_placing import copy, link, unpack  # noqa: E402
 from split_checks import check_splits, verify_images  # noqa: E402
 
-# The lists of OLTR, and where they lie in what people download or clone.
-OLTR = (
-    'https://drive.google.com/drive/folders/1j7Nkfe6ZhzKFXePHdsseeeGI877Xu1yf (OLTR, '
-    'https://github.com/zhmiao/OpenLongTailRecognition-OLTR)'
-)
-LIST_FOLDERS = ('', 'data/', 'data_txt/')
-
-
-def list_places(name: str, *folders: str) -> Tuple[str, ...]:
-    """Name the places where a list, or what comes with it, may lie.
-
-    Args:
-        name (str): Its name.
-        *folders (str): What repositories call the folder of the benchmark.
-
-    Returns:
-        tuple[str, ...]: Paths below a download folder.
-    """
-    below = [f'{top}{folder}/{name}' for top in LIST_FOLDERS for folder in folders]
-    return (name, *below)
-
 
 @dataclass(frozen=True)
 class Part:
