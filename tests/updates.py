@@ -18,6 +18,8 @@ def build_wrapper(model, **kwargs):
         class_counts=COUNTS,
     )
     config.update(kwargs)
+    if config['type'] == 'SAMOptimWrapper':
+        del config['class_counts']  # it knows no classes
     return build_optim_wrapper(model, config)
 
 

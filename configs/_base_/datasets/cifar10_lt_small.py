@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# no flip
+# the same resizing, and no flip
 test_pipeline = [train_pipeline[0], train_pipeline[-1]]
 
 train_set = dict(
