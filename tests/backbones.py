@@ -10,22 +10,16 @@ from typing import List, NamedTuple, Optional
 
 import mmpretrain.models.backbones as backbones
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from mmengine.model import BaseDataPreprocessor
-from mmengine.optim import build_optim_wrapper
 from mmpretrain.models import ClsHead, ImageClassifier
 from mmpretrain.registry import MODELS
+from tiny_network import tiny_batch
 from torch import nn
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 # As many images as BEiT has heads: lengths alone do not tell images from heads.
 LABELS = [0, 2, 0, 1, 4, 2]
 VIT = dict(embed_dims=12, num_layers=2, num_heads=2, feedforward_channels=16)
@@ -275,16 +269,7 @@ def check(name: str, whole: bool = False) -> Outcome:
         return Outcome('not built', sentence=f'{type(error).__name__}: {error}')
     perturb = [''] if whole else deep_part(model)
     model.requires_grad_(True)
-    wrapper = build_optim_wrapper(
-        model,
-        dict(
-            type='CCSAMOptimWrapper',
-            optimizer=dict(type='SGD', lr=1.0),
-            class_counts=COUNTS,
-            perturb=perturb,
-            max_relative_norm=0.02,
-        ),
-    )
+    wrapper = build_wrapper(model, perturb=perturb, max_relative_norm=0.02)
     oracle = copy.deepcopy(model)
     try:
         wrapper.initialize_count_status(model, 0, 1)

@@ -4,26 +4,13 @@
 import copy
 
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from mmengine.model import BaseDataPreprocessor
-from mmengine.optim import build_optim_wrapper
 from mmpretrain.models import ImageClassifier
 from torch import nn
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
-
-COUNTS = [500, 60, 7, 2, 1]
-
-
-def build_wrapper(model, **kwargs):
-    config = dict(optimizer=dict(type='SGD', lr=1.0), class_counts=COUNTS)
-    config.update(type='CCSAMOptimWrapper', **kwargs)
-    return build_optim_wrapper(model, config)
 
 
 def build_model(backbone, head=None, seed=0, **kwargs):

@@ -2,14 +2,7 @@
 #   python tools/train.py configs/ccsam/cifar100_lt_ir100_r32_stage1.py
 # The paper's Table 1 has 50.83 % top-1 after stage 2.
 # Checked: builds and steps; not run at full length.
-_base_ = [
-    '../_base_/models/resnet32_cifar.py',
-    '../_base_/datasets/cifar100_lt.py',
-    '../_base_/schedules/cifar_200e.py',
-    '../_base_/default_runtime.py',
-]
-
-model = dict(head=dict(num_classes=100))
+_base_ = '../baselines/ce/cifar100_lt_ir100_r32_ce.py'
 
 # The setting with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(

@@ -3,23 +3,11 @@
 # The paper's Table 1 has 50.83 % top-1 (theirs: best test epoch, CIFAR-10's mean).
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../_base_/models/resnet32_released.py',
+    '../_base_/models/resnet32_released_stage2.py',
     '../_base_/datasets/cifar100_lt.py',
     '../_base_/schedules/stage2_30e_released.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    moving_statistics=True,  # batch norm of the frozen trunk
-    head=dict(
-        type='AdversarialFeatureHead',
-        num_classes=100,
-        step_rule='log_frequency',
-        adv_image_weight='log_frequency',
-        grad_norm='class',
-        max_adv_weight=0.3,
-    ),
-)
-
+model = dict(head=dict(num_classes=100, max_adv_weight=0.3))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

@@ -3,15 +3,10 @@
 #   python tools/train.py configs/ccsam/cifar10_lt_16px_r32_stage2.py
 # Checked: run with half of the schedule (docs/results.md).
 _base_ = [
-    '../_base_/models/resnet32_cifar.py',
-    '../_base_/datasets/cifar10_lt_16px.py',
+    '../_base_/settings/cifar10_lt_16px_r32.py',
     '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    head=dict(type='AdversarialFeatureHead'),
-)
-
+model = dict(type='DecoupledClassifier', head=dict(type='AdversarialFeatureHead'))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

@@ -2,12 +2,7 @@
 #   python tools/train.py configs/ccsam/cifar10_lt_ir100_r32_stage1.py
 # The paper's Table 1 has 83.92 % top-1 after stage 2.
 # Checked: builds and steps; not run at full length.
-_base_ = [
-    '../_base_/models/resnet32_cifar.py',
-    '../_base_/datasets/cifar10_lt.py',
-    '../_base_/schedules/cifar_200e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../baselines/ce/cifar10_lt_ir100_r32_ce.py'
 
 # The setting with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(

@@ -4,15 +4,10 @@
 # The paper's Table 1 has 83.92 % top-1 after stage 2.
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../_base_/models/resnet32_cifar.py',
-    '../_base_/datasets/cifar10_lt.py',
+    '../_base_/settings/cifar10_lt_r32.py',
     '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    head=dict(type='AdversarialFeatureHead'),
-)
-
+model = dict(type='DecoupledClassifier', head=dict(type='AdversarialFeatureHead'))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

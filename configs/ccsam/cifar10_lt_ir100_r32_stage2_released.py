@@ -3,22 +3,11 @@
 # The paper's Table 1 has 83.92 % top-1 (theirs: best test epoch; here: the last).
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../_base_/models/resnet32_released.py',
+    '../_base_/models/resnet32_released_stage2.py',
     '../_base_/datasets/cifar10_lt.py',
     '../_base_/schedules/stage2_30e_released.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    moving_statistics=True,  # batch norm of the frozen trunk
-    head=dict(
-        type='AdversarialFeatureHead',
-        step_rule='log_frequency',
-        adv_image_weight='log_frequency',
-        grad_norm='class',
-        max_adv_weight=1.0,
-    ),
-)
-
+model = dict(head=dict(max_adv_weight=1.0))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

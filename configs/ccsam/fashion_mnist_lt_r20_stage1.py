@@ -1,14 +1,7 @@
 # CC-SAM, stage 1, on Fashion-MNIST-LT (6000 .. 60 images per class), ResNet-20.
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage1.py
 # Checked: builds and steps; not run at full length.
-_base_ = [
-    '../_base_/models/resnet20_small.py',
-    '../_base_/datasets/fashion_mnist_lt.py',
-    '../_base_/schedules/fashion_mnist_30e.py',
-    '../_base_/default_runtime.py',
-]
-
-model = dict(backbone=dict(in_channels=1))
+_base_ = '../baselines/ce/fashion_mnist_lt_r20_ce.py'
 
 # The setting with the best validation accuracy on small data sets: docs/results.md.
 optim_wrapper = dict(

@@ -3,16 +3,10 @@
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_r20_stage2.py
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../_base_/models/resnet20_small.py',
-    '../_base_/datasets/fashion_mnist_lt.py',
+    '../_base_/settings/fashion_mnist_lt_r20.py',
     '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    backbone=dict(in_channels=1),
-    head=dict(type='AdversarialFeatureHead'),
-)
-
+model = dict(type='DecoupledClassifier', head=dict(type='AdversarialFeatureHead'))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

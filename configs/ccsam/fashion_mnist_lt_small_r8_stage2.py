@@ -3,16 +3,10 @@
 #   python tools/train.py configs/ccsam/fashion_mnist_lt_small_r8_stage2.py
 # Checked: run (docs/results.md).
 _base_ = [
-    '../_base_/models/resnet8_small.py',
-    '../_base_/datasets/fashion_mnist_lt_small.py',
+    '../_base_/settings/fashion_mnist_lt_small_r8.py',
     '../_base_/schedules/small_stage2_8e.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    backbone=dict(in_channels=1),
-    head=dict(type='AdversarialFeatureHead'),
-)
-
+model = dict(type='DecoupledClassifier', head=dict(type='AdversarialFeatureHead'))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

@@ -5,15 +5,10 @@
 # The paper's Table 3 has 55.4 % top-1 (many 63.1, medium 53.4, few 41.1).
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../_base_/models/resnext50_32x4d.py',
-    '../_base_/datasets/imagenet_lt.py',
+    '../_base_/settings/imagenet_lt_x50.py',
     '../_base_/schedules/imagenet_lt_stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    head=dict(type='AdversarialFeatureHead'),
-)
-
+model = dict(type='DecoupledClassifier', head=dict(type='AdversarialFeatureHead'))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

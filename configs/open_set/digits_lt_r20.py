@@ -6,11 +6,9 @@
 _base_ = [
     '../_base_/models/resnet20_small.py',
     '../_base_/datasets/digits_lt_open.py',
-    '../_base_/schedules/cifar_200e.py',
+    '../_base_/schedules/digits_200e.py',
     '../_base_/default_runtime.py',
 ]
 
 # Mixup's train_cfg would make one-hot labels, which do not exist for unknown classes.
 model = dict(head=dict(num_classes=8), train_cfg=None)
-
-auto_scale_lr = dict(base_batch_size=32)

@@ -3,10 +3,7 @@
 # Tested on known classes here, with unknown ones by configs/open_set/fashion_mnist_lt_r20.py.
 # Checked: run (docs/open_set.md).
 _base_ = [
-    '../_base_/models/resnet20_small.py',
-    '../_base_/datasets/fashion_mnist_lt_known.py',
+    '../_base_/settings/fashion_mnist_lt_known_r20.py',
     '../_base_/schedules/fashion_mnist_30e.py',
     '../_base_/default_runtime.py',
 ]
-
-model = dict(backbone=dict(in_channels=1), head=dict(num_classes=8))

@@ -4,16 +4,10 @@
 # Tested on known classes here, with unknown ones by configs/open_set/fashion_mnist_lt_r20.py.
 # Checked: run (docs/open_set.md).
 _base_ = [
-    '../_base_/models/resnet20_small.py',
-    '../_base_/datasets/fashion_mnist_lt_known.py',
+    '../_base_/settings/fashion_mnist_lt_known_r20.py',
     '../_base_/schedules/stage2_30e.py',
     '../_base_/stage2_runtime.py',
 ]
 
-model = dict(
-    type='DecoupledClassifier',
-    backbone=dict(in_channels=1),
-    head=dict(type='AdversarialFeatureHead', num_classes=8),
-)
-
+model = dict(type='DecoupledClassifier', head=dict(type='AdversarialFeatureHead'))
 train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

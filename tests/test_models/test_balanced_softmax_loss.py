@@ -7,25 +7,19 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.models.losses import CrossEntropyLoss
 from mmpretrain.registry import MODELS
+from tiny_network import tiny_batch, tiny_model
+from updates import COUNTS, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 from ccsam_mm.models.losses import BalancedSoftmaxLoss
 
-COUNTS = [500, 60, 7, 2, 1]
 LABELS = [0, 0, 0, 1, 1, 4]
 
 

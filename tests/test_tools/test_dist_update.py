@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from brute_force import brute_force_gradients, cross_entropy, relative_difference
+from brute_force import brute_force_gradients, cross_entropy
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from updates import relative_difference
 
 import ccsam_mm  # noqa: F401
 from ccsam_mm.datasets import DigitsLT

@@ -22,27 +22,6 @@ if osp.isdir(osp.join(REPO, 'ccsam_mm')):
 from file_placing import copy, link, unpack  # noqa: E402
 from split_checks import check_splits, verify_images  # noqa: E402
 
-# The lists of OLTR, and their folders in downloads and clones.
-OLTR = (
-    'https://drive.google.com/drive/folders/1j7Nkfe6ZhzKFXePHdsseeeGI877Xu1yf (OLTR, '
-    'https://github.com/zhmiao/OpenLongTailRecognition-OLTR)'
-)
-LIST_FOLDERS = ('', 'data/', 'data_txt/')
-
-
-def list_places(name: str, *folders: str) -> Tuple[str, ...]:
-    """Name the places of a list, or of a folder that comes with it.
-
-    Args:
-        name (str): Its name.
-        *folders (str): Names of the benchmark's folder in repositories.
-
-    Returns:
-        tuple[str, ...]: Paths below a download folder.
-    """
-    below = [f'{top}{folder}/{name}' for top in LIST_FOLDERS for folder in folders]
-    return (name, *below)
-
 
 @dataclass(frozen=True)
 class Part:

@@ -10,7 +10,8 @@ ImageNet_LT_*.txt, for open sets with the images in `ImageNet_LT_open`. Example:
 
 import sys
 
-from converter_utils import OLTR, Benchmark, Part, convert, list_places
+from converter_utils import Benchmark, Part, convert
+from oltr import oltr_parts
 
 from ccsam_mm.datasets import ImageNetLT
 
@@ -23,11 +24,6 @@ def images(folder):
     return {folder: (*unpacked, f'ILSVRC2012_img_{folder}.tar:')}
 
 
-def from_oltr(what, name, split=''):
-    """A list, or the images that come with it."""
-    return Part(what, {name: list_places(name, 'ImageNet_LT')}, OLTR, split)
-
-
 BENCHMARK = Benchmark(
     name='ImageNet-LT',
     dataset=ImageNetLT,
@@ -35,11 +31,7 @@ BENCHMARK = Benchmark(
     parts=(
         Part('training images', images('train'), IMAGENET),
         Part('test images', images('val'), IMAGENET),
-        from_oltr('images of unknown classes', 'ImageNet_LT_open', 'open'),
-        from_oltr('lists of training images', 'ImageNet_LT_train.txt'),
-        from_oltr('lists of validation images', 'ImageNet_LT_val.txt'),
-        from_oltr('lists of test images', 'ImageNet_LT_test.txt'),
-        from_oltr('lists of unknown images', 'ImageNet_LT_open.txt', 'open'),
+        *oltr_parts('ImageNet_LT', 'ImageNet_LT'),
     ),
     expected={
         'train images': '115,846',

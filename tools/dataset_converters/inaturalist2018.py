@@ -10,7 +10,8 @@ classifier-balancing can replace the JSON files. Example:
 
 import sys
 
-from converter_utils import Benchmark, Part, convert, list_places
+from converter_utils import Benchmark, Part, convert
+from oltr import list_places
 
 from ccsam_mm.datasets import INaturalist2018
 

@@ -12,18 +12,13 @@ places365standard_easyformat.tar. Example:
 
 import sys
 
-from converter_utils import OLTR, Benchmark, Part, convert, list_places
+from converter_utils import Benchmark, Part, convert
+from oltr import oltr_parts
 
 from ccsam_mm.datasets import PlacesLT
 
 PLACES = 'http://places2.csail.mit.edu/download.html (small images, 256 * 256)'
 EASY = 'places365standard_easyformat.tar:places365_standard'
-
-
-def from_oltr(what, name, split=''):
-    """A list, or the images that come with it."""
-    places = list_places(name, 'Places_LT', 'Places_LT_v2')
-    return Part(what, {name: places}, OLTR, split)
 
 
 BENCHMARK = Benchmark(
@@ -48,11 +43,7 @@ BENCHMARK = Benchmark(
             },
             PLACES,
         ),
-        from_oltr('images of unknown classes', 'Places_LT_open', 'open'),
-        from_oltr('lists of training images', 'Places_LT_train.txt'),
-        from_oltr('lists of validation images', 'Places_LT_val.txt'),
-        from_oltr('lists of test images', 'Places_LT_test.txt'),
-        from_oltr('lists of unknown images', 'Places_LT_open.txt', 'open'),
+        *oltr_parts('Places_LT', 'Places_LT', 'Places_LT_v2'),
     ),
     expected={
         'train images': '62,500',

@@ -1,6 +1,8 @@
 # CIFAR-10, of which training keeps 5000 .. 50 images per class (imbalance 100).
 # MMPretrain downloads it; or unpack cifar-10-python.tar.gz in data/cifar10 yourself.
 # For another imbalance, set imbalance_ratio of the train, val and test data sets.
+_base_ = './worker_loaders.py'
+
 data_preprocessor = dict(
     num_classes=10,
     # RGB format normalization parameters
@@ -15,18 +17,9 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-
-test_pipeline = [
-    dict(type='PackInputs'),
-]
+test_pipeline = [dict(type='PackInputs')]
 
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=2,
-    # Only fresh workers, seeded for their epoch, make a resumed run equal to an
-    # uninterrupted one (MMEngine gives workers the same seed in each epoch).
-    persistent_workers=False,
-    worker_init_fn=dict(type='epoch_worker_init_fn'),
     dataset=dict(
         type='CIFAR10LT',
         data_root='data/cifar10',
@@ -34,26 +27,16 @@ train_dataloader = dict(
         imbalance_ratio=100,
         pipeline=train_pipeline,
     ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
 )
 
+# There is no validation split: the last epoch counts, none is selected. To choose
+# settings, let `held_out` of LongTailed put a part of the training images aside.
 val_dataloader = dict(
-    batch_size=64,
-    num_workers=2,
-    persistent_workers=False,
     dataset=dict(
-        type='CIFAR10LT',
-        data_root='data/cifar10',
+        train_dataloader['dataset'],
         split='test',
-        imbalance_ratio=100,
         pipeline=test_pipeline,
         test_mode=True,
     ),
-    sampler=dict(type='DefaultSampler', shuffle=False),
 )
-val_evaluator = dict(type='ShotAccuracy')
-
-# There is no validation split: the last epoch counts, no epoch is selected. To choose
-# settings, let `held_out` of LongTailed put a part of the training images aside.
 test_dataloader = val_dataloader
-test_evaluator = dict(type='ShotAccuracy', per_class=True)

@@ -9,11 +9,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-
-test_pipeline = [
-    dict(type='Resize', scale=(16, 16), interpolation='area'),
-    dict(type='PackInputs'),
-]
+# the same resizing, and no flip
+test_pipeline = [train_pipeline[0], train_pipeline[-1]]
 
 train_set = dict(
     type='LongTailed',
@@ -21,11 +18,7 @@ train_set = dict(
     max_per_class=1000,
     held_out=200,
     dataset=dict(
-        type='CIFAR10LT',
-        data_root='data/cifar10',
-        split='train',
-        imbalance_ratio=1,
-        pipeline=train_pipeline,
+        _base_.train_dataloader.dataset, imbalance_ratio=1, pipeline=train_pipeline
     ),
 )
 
@@ -35,20 +28,10 @@ train_dataloader = dict(num_workers=0, dataset=dict(train_set, _delete_=True))
 val_dataloader = dict(
     num_workers=0,
     dataset=dict(
+        train_set,
         _delete_=True,
-        type='LongTailed',
-        imbalance_ratio=100,
-        max_per_class=1000,
-        held_out=200,
         part='held_out',
-        dataset=dict(
-            type='CIFAR10LT',
-            data_root='data/cifar10',
-            split='train',
-            imbalance_ratio=1,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset=dict(train_set['dataset'], pipeline=test_pipeline, test_mode=True),
     ),
 )
 
@@ -57,14 +40,7 @@ test_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='LongTailed',
-        dataset=dict(
-            type='CIFAR10LT',
-            data_root='data/cifar10',
-            split='test',
-            imbalance_ratio=1,
-            pipeline=test_pipeline,
-            test_mode=True,
-        ),
+        dataset=dict(val_dataloader['dataset']['dataset'], split='test'),
         reference=train_set,
     ),
 )

@@ -5,6 +5,8 @@
 #   gunzip data/fashion_mnist/*.gz
 # (unpacked, because MMPretrain knows the md5 sums of the original archives only).
 # For another imbalance, set imbalance_ratio of the training set and of `reference`.
+_base_ = './worker_loaders.py'
+
 data_preprocessor = dict(
     num_classes=10,
     mean=[72.94],
@@ -16,10 +18,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-
-test_pipeline = [
-    dict(type='PackInputs'),
-]
+test_pipeline = [dict(type='PackInputs')]
 
 train_set = dict(
     type='LongTailed',
@@ -31,38 +30,20 @@ train_set = dict(
         pipeline=train_pipeline,
     ),
 )
+train_dataloader = dict(dataset=train_set)
 
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=2,
-    # Only fresh workers, seeded for their epoch, make a resumed run equal to an
-    # uninterrupted one (MMEngine gives workers the same seed in each epoch).
-    persistent_workers=False,
-    worker_init_fn=dict(type='epoch_worker_init_fn'),
-    dataset=train_set,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-
+# There is no validation split: the last epoch counts, none is selected. To choose
+# settings, let `held_out` of LongTailed put a part of the training images aside.
 val_dataloader = dict(
-    batch_size=64,
-    num_workers=2,
-    persistent_workers=False,
     dataset=dict(
         type='LongTailed',
         dataset=dict(
-            type='FashionMNIST',
-            data_root='data/fashion_mnist',
+            train_set['dataset'],
             split='test',
             pipeline=test_pipeline,
             test_mode=True,
         ),
         reference=train_set,
     ),
-    sampler=dict(type='DefaultSampler', shuffle=False),
 )
-val_evaluator = dict(type='ShotAccuracy')
-
-# There is no validation split: the last epoch counts, no epoch is selected. To choose
-# settings, let `held_out` of LongTailed put a part of the training images aside.
 test_dataloader = val_dataloader
-test_evaluator = dict(type='ShotAccuracy', per_class=True)

@@ -9,11 +9,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-
-test_pipeline = [
-    dict(type='Resize', scale=(14, 14), interpolation='area'),
-    dict(type='PackInputs'),
-]
+# the same resizing, and no flip
+test_pipeline = [train_pipeline[0], train_pipeline[-1]]
 
 train_set = dict(
     max_per_class=1000,
@@ -27,19 +24,13 @@ train_dataloader = dict(num_workers=0, dataset=train_set)
 val_dataloader = dict(
     num_workers=0,
     dataset=dict(
+        _base_.train_set,
         _delete_=True,
-        type='LongTailed',
-        imbalance_ratio=100,
         max_per_class=1000,
         held_out=200,
         part='held_out',
-        dataset=dict(
-            type='FashionMNIST',
-            data_root='data/fashion_mnist',
-            split='train',
-            # no test_mode: with it, MMPretrain reads the test images
-            pipeline=test_pipeline,
-        ),
+        # no test_mode: with it, MMPretrain reads the test images
+        dataset=dict(_base_.train_set.dataset, pipeline=test_pipeline),
     ),
 )
 

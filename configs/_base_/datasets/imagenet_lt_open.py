@@ -7,10 +7,7 @@ data_preprocessor = dict(num_classes=1000)
 image_net_lt = dict(type='ImageNetLT', data_root='data/imagenet_lt')
 both = dict(known=image_net_lt, unknown=image_net_lt)
 
-train_dataloader = dict(
-    # of each of eight GPUs
-    batch_size=32,
-    dataset=image_net_lt,
-)
+# The batch size is that of each of eight GPUs.
+train_dataloader = dict(batch_size=32, dataset=image_net_lt)
 val_dataloader = dict(dataset=both)
 test_dataloader = dict(dataset=both)

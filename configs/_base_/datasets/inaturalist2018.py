@@ -7,11 +7,8 @@ data_preprocessor = dict(num_classes=8142)
 
 inaturalist = dict(type='INaturalist2018', data_root='data/inaturalist2018')
 
-train_dataloader = dict(
-    # of each of eight GPUs
-    batch_size=64,
-    dataset=inaturalist,
-)
+# The batch size is that of each of eight GPUs.
+train_dataloader = dict(batch_size=64, dataset=inaturalist)
 val_dataloader = dict(dataset=inaturalist)
 
 # The labels of the official test split are secret: as the literature does, test on

@@ -1,11 +1,8 @@
-# Stage 1 on CIFAR-LT and Digits-LT: 200 epochs, for a total batch size of 64 (CIFAR).
-# optimizer
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=2e-4),
-)
+# Stage 1 on CIFAR-LT: 200 epochs, for a total batch size of 64.
+_base_ = './sgd.py'
 
-# learning policy
+optim_wrapper = dict(optimizer=dict(weight_decay=2e-4))
+
 param_scheduler = [
     # warm up by iterations
     dict(
@@ -20,11 +17,7 @@ param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[160, 180], gamma=0.1),
 ]
 
-# train, val, test setting; the validation draws curves, it selects nothing
-train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=5)
-val_cfg = dict()
-test_cfg = dict()
+train_cfg = dict(max_epochs=200)
 
-# NOTE: `auto_scale_lr` is for automatically scaling LR
-# based on the actual training batch size.
+# The batch size that the learning rate is meant for; `--auto-scale-lr` adapts it.
 auto_scale_lr = dict(base_batch_size=64)

@@ -1,24 +1,10 @@
-# Stage 1 on ImageNet-LT: 180 epochs at a total batch size of 256, from scratch.
-# Momentum and batch size are the paper's; the rest is ours (as in MiSLAS).
-# optimizer
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
-)
+# Stage 1 on ImageNet-LT: 180 epochs at a total batch size of 256, from nothing.
+# Momentum and batch size are the paper's; the rest is ours (MiSLAS trains alike).
+_base_ = './sgd_cosine.py'
 
-# learning policy
-param_scheduler = dict(
-    type='CosineAnnealingLR',
-    eta_min=0,
-    by_epoch=True,
-    T_max=180,
-    convert_to_iter_based=True,
-)
-
-# train, val, test setting; the validation draws curves, it selects nothing
-train_cfg = dict(by_epoch=True, max_epochs=180, val_interval=5)
-val_cfg = dict()
-test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(weight_decay=5e-4))
+param_scheduler = dict(T_max=180)
+train_cfg = dict(max_epochs=180)
 
 # The learning rate is meant for this total, which eight GPUs have. On any other number,
 # `--auto-scale-lr` adapts it: 1 GPU trains with 0.1 / 8.

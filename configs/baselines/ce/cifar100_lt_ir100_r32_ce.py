@@ -3,10 +3,7 @@
 # The paper's Table 1 has 38.43 % top-1.
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnet32_cifar.py',
-    '../../_base_/datasets/cifar100_lt.py',
+    '../../_base_/settings/cifar100_lt_r32.py',
     '../../_base_/schedules/cifar_200e.py',
     '../../_base_/default_runtime.py',
 ]
-
-model = dict(head=dict(num_classes=100))

@@ -2,8 +2,7 @@
 #   python tools/train.py configs/baselines/ce/cifar10_lt_16px_r32_ce.py
 # Checked: run with half of the schedule (docs/results.md).
 _base_ = [
-    '../../_base_/models/resnet32_cifar.py',
-    '../../_base_/datasets/cifar10_lt_16px.py',
+    '../../_base_/settings/cifar10_lt_16px_r32.py',
     '../../_base_/schedules/cifar_200e.py',
     '../../_base_/default_runtime.py',
 ]

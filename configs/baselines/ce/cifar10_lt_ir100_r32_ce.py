@@ -3,8 +3,7 @@
 # The paper's Table 1 has 70.70 % top-1.
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnet32_cifar.py',
-    '../../_base_/datasets/cifar10_lt.py',
+    '../../_base_/settings/cifar10_lt_r32.py',
     '../../_base_/schedules/cifar_200e.py',
     '../../_base_/default_runtime.py',
 ]

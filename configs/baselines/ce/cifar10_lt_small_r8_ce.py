@@ -2,8 +2,7 @@
 #   python tools/train.py configs/baselines/ce/cifar10_lt_small_r8_ce.py
 # Checked: run (docs/results.md).
 _base_ = [
-    '../../_base_/models/resnet8_small.py',
-    '../../_base_/datasets/cifar10_lt_small.py',
+    '../../_base_/settings/cifar10_lt_small_r8.py',
     '../../_base_/schedules/small_30e.py',
     '../../_base_/default_runtime.py',
 ]

@@ -2,10 +2,7 @@
 #   python tools/train.py configs/baselines/ce/fashion_mnist_lt_r20_ce.py
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnet20_small.py',
-    '../../_base_/datasets/fashion_mnist_lt.py',
+    '../../_base_/settings/fashion_mnist_lt_r20.py',
     '../../_base_/schedules/fashion_mnist_30e.py',
     '../../_base_/default_runtime.py',
 ]
-
-model = dict(backbone=dict(in_channels=1))

@@ -2,10 +2,7 @@
 #   python tools/train.py configs/baselines/ce/fashion_mnist_lt_small_r8_ce.py
 # Checked: run (docs/results.md).
 _base_ = [
-    '../../_base_/models/resnet8_small.py',
-    '../../_base_/datasets/fashion_mnist_lt_small.py',
+    '../../_base_/settings/fashion_mnist_lt_small_r8.py',
     '../../_base_/schedules/small_30e.py',
     '../../_base_/default_runtime.py',
 ]
-
-model = dict(backbone=dict(in_channels=1))

@@ -3,8 +3,7 @@
 #   bash tools/dist_train.sh configs/baselines/ce/imagenet_lt_r50_ce.py 8
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnet50.py',
-    '../../_base_/datasets/imagenet_lt.py',
+    '../../_base_/settings/imagenet_lt_r50.py',
     '../../_base_/schedules/imagenet_lt_180e.py',
     '../../_base_/default_runtime.py',
 ]

@@ -4,8 +4,7 @@
 # The paper's Table 3 has 44.4 % top-1 (many 65.9, medium 37.5, few 7.7).
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnext50_32x4d.py',
-    '../../_base_/datasets/imagenet_lt.py',
+    '../../_base_/settings/imagenet_lt_x50.py',
     '../../_base_/schedules/imagenet_lt_180e.py',
     '../../_base_/default_runtime.py',
 ]

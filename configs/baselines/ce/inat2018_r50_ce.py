@@ -4,10 +4,7 @@
 # The paper's Table 3 has 61.7 % top-1 (many 72.2, medium 63.0, few 57.2).
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnet50.py',
-    '../../_base_/datasets/inaturalist2018.py',
+    '../../_base_/settings/inat2018_r50.py',
     '../../_base_/schedules/inat2018_200e.py',
     '../../_base_/default_runtime.py',
 ]
-
-model = dict(head=dict(num_classes=8142))

@@ -4,10 +4,7 @@
 # The paper's Table 3 has 30.2 % top-1 (many 45.7, medium 27.3, few 8.2).
 # Checked: builds and steps; not run at full length.
 _base_ = [
-    '../../_base_/models/resnet152.py',
-    '../../_base_/datasets/places_lt.py',
+    '../../_base_/settings/places_lt_r152.py',
     '../../_base_/schedules/places_lt_30e.py',
     '../../_base_/default_runtime.py',
 ]
-
-model = dict(head=dict(num_classes=365))

@@ -10,9 +10,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, DefaultScope
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from torch import nn
@@ -119,14 +118,8 @@ TRAIN = dict(
 
 
 @pytest.fixture
-def make_runner(tmp_path, monkeypatch):
+def make_runner(tmp_path, quick_runners):
     """Builds runners whose work directories lie in ``tmp_path``."""
-    # Asking compilers for their versions takes half a second per runner.
-    for module in ('runner.runner', '_strategy.base'):
-        monkeypatch.setattr(f'mmengine.{module}.collect_env', dict)
-    # Leave no current scope and no progress of a training to other tests.
-    for manager in (DefaultScope, MessageHub):
-        monkeypatch.setattr(manager, '_instance_dict', manager._instance_dict.copy())
     count = 0
 
     def build(work_dir='run', filename=None, runner_type=Runner, **changes):

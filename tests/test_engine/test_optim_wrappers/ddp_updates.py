@@ -11,15 +11,15 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from brute_force import sgd_updates, tiny_batch, tiny_model
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import FlexibleRunner
+from tiny_network import tiny_batch, tiny_model
 from torch.utils.data import DataLoader
+from updates import COUNTS, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 # Ranks hold other classes, and one class (0) is on two ranks.
 LABELS = [[0, 0, 0, 1, 1, 4], [0, 2, 2, 2, 2, 2], [3, 3, 1, 4, 4, 4]]
 # By their names, for a parameter that no loss uses is not among them.

@@ -5,40 +5,22 @@ import copy
 
 import pytest
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+from amp_states import assert_state_round_trip
+from brute_force import brute_force_gradients, cross_entropy
 from mmengine.optim import build_optim_wrapper
+from tiny_network import tiny_batch, tiny_model
+from updates import COUNTS, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 LABELS = [0, 0, 0, 1, 1, 4]
 
 
 @pytest.fixture
-def amp_wrapper(monkeypatch):
-    """Builds the wrapper as if there were a GPU; its scaler works on the CPU."""
-    module = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
-    monkeypatch.setattr(f'{module}.is_cuda_available', lambda: True)
-
+def amp_wrapper(build_amp_wrapper):
     def build(model, init_scale=2.0**16, **kwargs):
-        wrapper = build_optim_wrapper(
-            model,
-            dict(
-                type='AmpCCSAMOptimWrapper',
-                optimizer=dict(type='SGD', lr=1.0),
-                class_counts=COUNTS,
-                **kwargs,
-            ),
-        )
-        wrapper.loss_scaler = torch.amp.GradScaler('cpu', init_scale=init_scale)
-        return wrapper
+        config = dict(type='AmpCCSAMOptimWrapper', class_counts=COUNTS, **kwargs)
+        return build_amp_wrapper(model, config, init_scale)
 
     return build
 
@@ -125,12 +107,7 @@ def test_routed_gradients_in_float16_neither_underflow_nor_spread(init_scale):
 def test_state_round_trip(amp_wrapper):
     model = tiny_model(dtype=torch.float32)
     batch = tiny_batch(LABELS, dtype=torch.float32)
-    wrapper = amp_wrapper(model, dtype='bfloat16')
-    model.train_step(batch, wrapper)
-    state = copy.deepcopy(wrapper.state_dict())
-    fresh = amp_wrapper(model, init_scale=1.0, dtype='bfloat16')
-    fresh.load_state_dict(copy.deepcopy(state))
-    assert fresh.state_dict()['loss_scaler'] == state['loss_scaler']
+    assert_state_round_trip(model, batch, amp_wrapper)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

@@ -5,7 +5,7 @@ import copy
 
 import pytest
 import torch
-from brute_force import relative_difference, sgd_updates, tiny_batch, tiny_model
+from amp_states import assert_state_round_trip
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import OPTIM_WRAPPERS
@@ -17,7 +17,9 @@ from sam_brute_force import (
     gradients,
     sam_gradients,
 )
+from tiny_network import tiny_batch, tiny_model
 from torch.nn.functional import mse_loss
+from updates import relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 from ccsam_mm.engine.optim_wrappers import SAMOptimWrapper
@@ -26,17 +28,10 @@ COUNTS = [500, 60, 20, 19, 1]
 
 
 @pytest.fixture
-def amp_wrapper(monkeypatch):
-    """Builds the wrapper as if there were a GPU; its scaler works on the CPU."""
-    module = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
-    monkeypatch.setattr(f'{module}.is_cuda_available', lambda: True)
-
+def amp_wrapper(build_amp_wrapper):
     def build(model, init_scale=2.0**16, name='SAM', **kwargs):
-        config = dict(type=f'Amp{name}OptimWrapper', rho=0.5)
-        config['optimizer'] = dict(type='SGD', lr=1.0)
-        wrapper = build_optim_wrapper(model, dict(config, **kwargs))
-        wrapper.loss_scaler = torch.amp.GradScaler('cpu', init_scale=init_scale)
-        return wrapper
+        config = dict(type=f'Amp{name}OptimWrapper', rho=0.5, **kwargs)
+        return build_amp_wrapper(model, config, init_scale)
 
     return build
 
@@ -168,12 +163,7 @@ def test_class_weights_are_close_to_full_precision(amp_wrapper, name):
 
 def test_state_round_trip(amp_wrapper):
     model, batch = TinyDetector(), detector_batch(dtype=torch.float32)
-    wrapper = amp_wrapper(model, dtype='bfloat16')
-    model.train_step(batch, wrapper)
-    state = copy.deepcopy(wrapper.state_dict())
-    fresh = amp_wrapper(model, init_scale=1.0, dtype='bfloat16')
-    fresh.load_state_dict(copy.deepcopy(state))
-    assert fresh.state_dict()['loss_scaler'] == state['loss_scaler']
+    assert_state_round_trip(model, batch, amp_wrapper)
 
 
 @pytest.mark.parametrize('name', ['SAM', 'ImbSAM', 'FocalSAM'])

@@ -7,14 +7,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MessageHub
@@ -22,23 +15,14 @@ from mmengine.model import BaseDataPreprocessor, BaseModel
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
 from packaging.version import Version
+from tiny_network import tiny_batch, tiny_model
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 # MMPretrain keeps weights and smoothed labels in float32: values exact there.
 CLASS_WEIGHT = [0.25, 0.5, 1.0, 2.0, 3.0]
 SMOOTHING = 0.3125
-
-
-def build_wrapper(model, **kwargs):
-    config = dict(
-        type='CCSAMOptimWrapper',
-        optimizer=dict(type='SGD', lr=1.0),
-        class_counts=COUNTS,
-    )
-    config.update(kwargs)
-    return build_optim_wrapper(model, config)
 
 
 LOSSES = dict(

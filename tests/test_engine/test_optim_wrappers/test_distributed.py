@@ -8,12 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    tiny_model,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from ddp_updates import (
     CASES,
     COUNTS,
@@ -25,6 +20,8 @@ from ddp_updates import (
     still_model,
 )
 from sam_brute_force import gradients, perturbed_copy
+from tiny_network import tiny_model
+from updates import relative_difference
 
 
 def run_ranks(world_size, out_dir):

@@ -2,34 +2,26 @@
 """Focal-SAM against ``sam_brute_force.py``: three spelled-out terms, in float64."""
 
 import copy
+from functools import partial
 
 import pytest
-from brute_force import (
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+import updates
+from brute_force import cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.optim import build_optim_wrapper
 from sam_brute_force import focal_gradients, sam_gradients
+from tiny_network import tiny_batch, tiny_model
 from torch import eye
+from updates import relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
 COUNTS = [500, 60, 20, 19, 1]
 
 
-def build_wrapper(model, **kwargs):
-    config = dict(
-        type='FocalSAMOptimWrapper',
-        optimizer=dict(type='SGD', lr=1.0),
-        class_counts=COUNTS,
-    )
-    config.update(kwargs)
-    return build_optim_wrapper(model, config)
+build_wrapper = partial(
+    updates.build_wrapper, type='FocalSAMOptimWrapper', class_counts=COUNTS
+)
 
 
 def image_losses_of(batch, labels):

@@ -2,22 +2,19 @@
 """ImbSAM against ``sam_brute_force.py``, and what it shares with Focal-SAM."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
-from brute_force import (
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+import updates
+from brute_force import cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MessageHub
-from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
 from sam_brute_force import TinyDetector, gradients, sam_gradients, tail_gradients
+from tiny_network import tiny_batch, tiny_model
+from updates import relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
@@ -35,14 +32,9 @@ LOSSES = dict(
 )
 
 
-def build_wrapper(model, **kwargs):
-    config = dict(
-        type='ImbSAMOptimWrapper',
-        optimizer=dict(type='SGD', lr=1.0),
-        class_counts=COUNTS,
-    )
-    config.update(kwargs)
-    return build_optim_wrapper(model, config)
+build_wrapper = partial(
+    updates.build_wrapper, type='ImbSAMOptimWrapper', class_counts=COUNTS
+)
 
 
 def image_losses_of(batch, **options):

@@ -7,7 +7,6 @@ import random
 import numpy as np
 import pytest
 import torch
-from brute_force import relative_difference, sgd_updates, tiny_batch, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MessageHub
@@ -23,7 +22,9 @@ from sam_brute_force import (
     gradients,
     sam_gradients,
 )
+from tiny_network import tiny_batch, tiny_model
 from torch.utils.checkpoint import checkpoint
+from updates import relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 from ccsam_mm.engine.passes.random_state import RandomState

@@ -5,21 +5,20 @@ import copy
 
 import pytest
 import torch
-from brute_force import relative_difference, sgd_updates, tiny_batch, tiny_model
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
-from mmengine.logging import MessageHub
 from mmengine.model import BaseDataPreprocessor
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODEL_WRAPPERS, DefaultScope
+from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.models import ImageClassifier
+from tiny_network import tiny_batch, tiny_model
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
+from updates import COUNTS, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 CONFIG = dict(
     type='CCSAMOptimWrapper', optimizer=dict(type='SGD', lr=0.5), class_counts=COUNTS
 )
@@ -33,14 +32,8 @@ both_forwards = pytest.mark.parametrize('perturb', ['head', ''])
 
 
 @pytest.fixture
-def make_runner(tmp_path, monkeypatch):
+def make_runner(tmp_path, quick_runners):
     """Builds runners that train a model on ``BATCHES``, twice."""
-    # Asking compilers for their versions takes half a second per runner.
-    for module in ('runner.runner', '_strategy.base'):
-        monkeypatch.setattr(f'mmengine.{module}.collect_env', dict)
-    # Leave no current scope and no progress of a training to other tests.
-    for manager in (DefaultScope, MessageHub):
-        monkeypatch.setattr(manager, '_instance_dict', manager._instance_dict.copy())
     names = iter('abcdefgh')
 
     def build(model, perturb, runner=Runner, options=(), **kwargs):

@@ -5,31 +5,17 @@ import copy
 
 import pytest
 import torch
-from brute_force import (
-    TinyBackbone,
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
-from mmengine.optim import build_optim_wrapper
+from brute_force import brute_force_gradients, cross_entropy
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from tiny_network import TinyBackbone, tiny_batch, tiny_model
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 LinearClsHead = MODELS.get('LinearClsHead')
-
-
-def build_wrapper(model, **kwargs):
-    config = dict(optimizer=dict(type='SGD', lr=1.0), class_counts=COUNTS)
-    config.update(dict(type='CCSAMOptimWrapper'), **kwargs)
-    return build_optim_wrapper(model, config)
 
 
 def without_norm():

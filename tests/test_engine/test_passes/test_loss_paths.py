@@ -5,21 +5,14 @@ import copy
 
 import pytest
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
-from mmengine.optim import build_optim_wrapper
+from brute_force import brute_force_gradients, cross_entropy
 from mmpretrain.registry import MODELS
+from tiny_network import tiny_batch, tiny_model
 from torch import nn
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-COUNTS = [500, 60, 7, 2, 1]
 LinearClsHead = MODELS.get('LinearClsHead')
 
 
@@ -63,14 +56,6 @@ def build_model(head):
     if head is Temperature:
         model.head.temperature = nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
     return model
-
-
-def build_wrapper(model, **kwargs):
-    config = dict(optimizer=dict(type='SGD', lr=1.0), class_counts=COUNTS)
-    config.update(dict(type='CCSAMOptimWrapper'), **kwargs)
-    if config['type'] == 'SAMOptimWrapper':
-        del config['class_counts']
-    return build_optim_wrapper(model, config)
 
 
 @pytest.mark.parametrize('wrapper', ['ImbSAMOptimWrapper', 'FocalSAMOptimWrapper'])

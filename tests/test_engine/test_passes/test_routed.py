@@ -12,14 +12,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.model import BaseModule
@@ -27,13 +20,10 @@ from mmengine.optim import build_optim_wrapper
 from mmpretrain.models import ClsHead
 from mmpretrain.models.heads.margin_head import NormProduct
 from mmpretrain.registry import MODELS
-from routed_brute_force import (
-    COUNTS,
-    assert_equals_brute_force,
-    build_model,
-    build_wrapper,
-)
+from routed_brute_force import assert_equals_brute_force, build_model
+from tiny_network import tiny_batch, tiny_model
 from torch import nn
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 from ccsam_mm.engine.passes import class_conditional_mixin

@@ -6,24 +6,14 @@ import copy
 import numpy as np
 import pytest
 import torch
-from brute_force import (
-    brute_force_gradients,
-    cross_entropy,
-    relative_difference,
-    sgd_updates,
-    tiny_batch,
-    tiny_model,
-)
+from brute_force import brute_force_gradients, cross_entropy
 from mmengine.model import BaseModule
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
-from routed_brute_force import (
-    COUNTS,
-    assert_equals_brute_force,
-    build_model,
-    build_wrapper,
-)
+from routed_brute_force import assert_equals_brute_force, build_model
+from tiny_network import tiny_batch, tiny_model
 from torch import nn
+from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 from ccsam_mm.engine.passes.random_state import RandomState
 
