@@ -21,7 +21,7 @@ class NamedClasses(NamedTuple):
         names (list[str] | None): The names in the order of the labels; None where the
             source has none.
         folders (list[str] | None): The folders that gave the labels, where that is so.
-        root (str): Where these folders lie.
+        root (str): The folder that contains them.
     """
 
     where: str

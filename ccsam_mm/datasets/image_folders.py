@@ -1,5 +1,5 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Where the images of a list lie on this machine."""
+"""Locates the images of a list on this machine."""
 
 import os
 import os.path as osp

@@ -56,7 +56,7 @@ class ImageList:
         """Refuse a list without an image."""
         if not len(self):
             raise ValueError(
-                f"'{self.file}' lists no image: replace it by the complete list."
+                f"'{self.file}' lists no image: replace it with the complete list."
             )
 
     def check_labels(self, num_classes: int) -> None:
@@ -87,8 +87,9 @@ class ImageList:
         if self.categories is not None and len(self.categories) != num_classes:
             raise ValueError(
                 f"'{self.file}' has {len(self.categories)} `categories`, but the data "
-                f'set has {num_classes} classes: replace the file by the official one, '
-                "or name its classes in the data set's `metainfo=dict(classes=...)`."
+                f'set has {num_classes} classes: replace the file with the official '
+                "one, or name its classes in the data set's "
+                '`metainfo=dict(classes=...)`.'
             )
         self.check_labels(num_classes)
         counts = np.bincount(self.labels, minlength=num_classes)
@@ -98,8 +99,8 @@ class ImageList:
                 f"'{self.file}' lists no image of class {empty[0]} ({len(empty)} of "
                 f'{num_classes} classes are empty; its last line is number '
                 f'{len(self) if self.lines is None else max(self.lines, default=0)}): '
-                'replace the list by the complete one, or name its classes in the data '
-                "set's `metainfo=dict(classes=...)`."
+                'replace the list with the complete one, or name its classes in the '
+                "data set's `metainfo=dict(classes=...)`."
             )
         return counts.tolist()
 

@@ -36,7 +36,7 @@ class ImageSubset(DatasetWrapper):
         """Reduce the data set to some of its images; ``class_counts`` stay.
 
         Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
+            indices (int | Sequence[int]): The number of the first (negative: last)
                 images, or the indices of those to keep.
         """
         if isinstance(indices, int):

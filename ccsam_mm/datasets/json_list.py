@@ -37,7 +37,7 @@ def read_json_list(file: str) -> ImageList:
     except ValueError as error:
         raise ValueError(
             f"'{file}' lacks what iNaturalist's JSON files have ({error}): replace "
-            'it by the official train2018.json or val2018.json, which have `images`, '
+            'it with the official train2018.json or val2018.json, which have `images`, '
             '`annotations` and `categories` numbered from 0.'
         ) from error
     unlabelled = [i for i, key in enumerate(images) if key not in labels]

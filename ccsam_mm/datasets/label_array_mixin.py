@@ -47,7 +47,7 @@ class LabelArrayMixin:
         """Reduce the data set to some of its images.
 
         Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
+            indices (int | Sequence[int]): The number of the first (negative: last)
                 images, or the indices of those to keep.
         """
         super().get_subset_(indices)
@@ -57,7 +57,7 @@ class LabelArrayMixin:
         """Copy some of the images to another data set.
 
         Args:
-            indices (int | Sequence[int]): So many of the first (negative: last)
+            indices (int | Sequence[int]): The number of the first (negative: last)
                 images, or the indices of those to copy.
 
         Returns:

@@ -83,7 +83,7 @@ def _test_table(sweep: dict, results: SweepResults) -> List[str]:
 
 
 def _head(sweep: dict, results: SweepResults) -> List[str]:
-    """What the tables are, and the command that makes them again."""
+    """The text above the tables, with the command that makes them again."""
     tool = f'python tools/benchmarks/sweep.py {shlex.quote(sweep["path"])}'
     text = [
         f'# {osp.splitext(osp.basename(sweep["path"]))[0]}',

@@ -45,7 +45,7 @@ def run_sweep(
         if test:
             failed += SweepTester(results, trainer.chosen, launcher, jobs).test()
     except KeyboardInterrupt:
-        print('Interrupted: call the same command again to go on.')
+        print('Interrupted: call the same command again to continue.')
         return 130
     write_report(sweep, trials)
     if failed:

@@ -64,7 +64,7 @@ class SweepTester:
         checkpoint = last_checkpoint(key)
         if checkpoint is None:
             raise FileNotFoundError(
-                f'{key} has no checkpoint to test: train it again by --rerun.'
+                f'{key} has no checkpoint to test: train it again with --rerun.'
             )
         stage = self._stage(self.trials[key][0])
         return self.launcher.test(stage, checkpoint, str(Path(key, TESTED)), slot)

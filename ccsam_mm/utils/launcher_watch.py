@@ -29,7 +29,7 @@ def is_first_process(launcher: str) -> bool:
 def end_with_parent(interval: float = 1.0) -> None:
     """Let this process end soon after the process that has started it.
 
-    A launcher that is killed cannot end its processes. They would go on, and delete
+    A launcher that is killed cannot end its processes. They would continue, and delete
     the files of a training that resumes them.
 
     Args:

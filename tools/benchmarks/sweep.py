@@ -1,18 +1,18 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Trains the rows of a sweep file with several seeds, and makes a table of them.
+"""Trains the rows of a sweep file with several seeds, and writes tables of them.
 
     python tools/benchmarks/sweep.py SWEEP.py --jobs 2
 
-Call it again after a kill: what is finished is kept, what was interrupted is resumed,
-what has failed is tried again. A sweep file is a config such as
+Call it again after a kill: finished trainings are kept, interrupted ones are resumed,
+and failed ones are tried again. A sweep file is a config such as
 
     work_dir = 'work_dirs/sweeps/digits'       # default: work_dirs/sweeps/FILE NAME
     results = 'docs/sweeps/digits.jsonl'       # default: results.jsonl in work_dir
     seeds = [0, 1, 2]
-    # Of every training; 'stage1.KEY' is of those that are called stage1 alone.
+    # Overrides of every training; 'stage1.KEY' is for the stages named stage1.
     common = {'train_cfg.val_interval': 10}
     baseline = 'ce'                            # differences are taken from this row
-    # What rows are compared by, on the validation part; rule='less' prefers losses.
+    # How rows are compared, on the validation part; rule='less' is for losses.
     select = dict(metric='accuracy/class_mean', stage='stage2', rule='greater')
     test = False                               # True is --test
     runs = [
@@ -28,7 +28,7 @@ what has failed is tried again. A sweep file is a config such as
 
 A stage whose config has the hook load_stage1 starts from the stage before it, or from
 the one that `loads` names. Trainings that rows have in common are done once. A key that
-a config lacks is refused; '+KEY' adds one. Helpers begin with an underscore.
+is not in the config is refused; '+KEY' adds one. Helpers begin with an underscore.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def parse_args(argv=None):
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args(argv)
     if args.jobs < 1 or args.threads < 1:
-        parser.error('--jobs and --threads have to be 1 or more.')
+        parser.error('--jobs and --threads must be 1 or more.')
     if args.launcher == 'slurm' and not args.partition:
         parser.error('--launcher slurm needs --partition NAME.')
     return args

@@ -111,7 +111,7 @@ def _has_zeros(data: bytes) -> bool:
 
 
 def _first_symbols(segment: bytes) -> dict:
-    """What zeros mean in each Huffman table of a segment, by the table's number."""
+    """The meaning of zeros in each Huffman table of a segment, by its number."""
     found, position = {}, 0
     while position + 17 < len(segment):
         found[segment[position]] = segment[position + 17]

@@ -17,7 +17,7 @@ class ThresholdChooser(OpenSetMetric):
     that.
 
     Args:
-        criterion (str): That of :func:`ccsam_mm.evaluation.open_set.choose_threshold`.
+        criterion (str): As in :func:`ccsam_mm.evaluation.open_set.choose_threshold`.
             Defaults to 'f_measure'.
         score (str | dict): The score. Defaults to 'msp'.
         picture (str, optional): The picture of all thresholds to write. Defaults to
@@ -58,7 +58,7 @@ class ThresholdChooser(OpenSetMetric):
             results (list): The processed results of each batch.
 
         Returns:
-            dict: That of :func:`ccsam_mm.evaluation.open_set.choose_threshold`.
+            dict: The result of :func:`ccsam_mm.evaluation.open_set.choose_threshold`.
         """
         pred, target, score = results_as_arrays(results)
         choice = choose_threshold(pred, target, score, self.criterion)

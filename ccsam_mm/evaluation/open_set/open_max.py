@@ -119,7 +119,7 @@ def _fit_weibull(tail: Tensor) -> tuple[float, float]:
     logs = (tail / largest).clamp(min=1e-6).log().numpy()
 
     def slope(log_shape: float) -> float:
-        """That of the likelihood, with the best scale, but for a factor below 0."""
+        """The slope of the likelihood at the best scale, up to a negative factor."""
         shape = np.exp(log_shape)
         powers = np.exp(shape * logs)
         return (powers * logs).sum() / powers.sum() - 1 / shape - logs.mean()

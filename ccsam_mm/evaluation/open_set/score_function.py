@@ -72,7 +72,7 @@ def needs_prototypes(score: Union[str, dict]) -> bool:
     """Whether a score needs the class means of the training features.
 
     Args:
-        score (str | dict): That of :func:`parse_score`.
+        score (str | dict): As in :func:`parse_score`.
 
     Returns:
         bool: Whether it does.
@@ -84,7 +84,7 @@ def needs_distances(score: Union[str, dict]) -> bool:
     """Whether a score needs the training images' distances to their mean logits.
 
     Args:
-        score (str | dict): That of :func:`parse_score`.
+        score (str | dict): As in :func:`parse_score`.
 
     Returns:
         bool: Whether it does.
@@ -98,7 +98,7 @@ def score_function(
     """Make the function that scores a batch.
 
     Args:
-        score (str | dict): That of :func:`parse_score`.
+        score (str | dict): As in :func:`parse_score`.
         statistics (ClassStatistics, optional): Those of the training images, for
             scores that need them. Defaults to None.
 

@@ -138,7 +138,7 @@ def hybrid(
         logits (Tensor): The outputs of the classifier with shape ``(B, K)``.
         features (Tensor): The inputs of the final linear layer with shape ``(B, d)``.
         prototypes (Tensor): One for each class, of length one, with shape ``(K, d)``.
-        temperature (float): That of :func:`msp`. Defaults to 1.0.
+        temperature (float): As in :func:`msp`. Defaults to 1.0.
 
     Returns:
         Tensor: Numbers in [0, 1] with shape ``(B, )``.

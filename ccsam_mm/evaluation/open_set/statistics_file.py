@@ -23,7 +23,7 @@ class KeptStatistics(NamedTuple):
 
     Args:
         statistics (ClassStatistics): The statistics.
-        model_key (str): That of :func:`model_key`.
+        model_key (str): The result of :func:`model_key`.
         data_key (str): A text that differs for other training images.
     """
 

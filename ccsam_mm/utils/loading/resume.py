@@ -42,7 +42,7 @@ def choose_resumed(runner: Runner, is_named: bool = False) -> None:
         others = len(skipped) - 1
         more = f' ({others} older ones are no better.)' if others else ''
         raise RuntimeError(
-            f'There is nothing to resume from: {skipped[0]}{more} To go on from '
+            f'There is nothing to resume from: {skipped[0]}{more} To resume from '
             'another checkpoint, name it with --resume; to begin anew, delete those in '
             f'{runner.work_dir}.'
         )
@@ -140,7 +140,7 @@ def why_not_resumable(path: str, runner: Runner) -> str:
         missing = ['meta.epoch']
     if missing:
         return (
-            f"{path} holds no '{missing[0]}', so no training can go on from it as it "
+            f"{path} holds no '{missing[0]}', so no training can resume from it as it "
             'was: to start from its weights, set load_from without resume.'
         )
     for name, _ in innermost(runner.model).named_parameters():
