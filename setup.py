@@ -11,7 +11,7 @@ VERSION = runpy.run_path(osp.join(ROOT, 'ccsam_mm', 'version.py'))
 
 
 class BuildWithMim(build_py):
-    """Also put what MIM looks for into wheels: ``ccsam_mm/.mim``."""
+    """Add the folder that MIM reads, ``ccsam_mm/.mim``, to wheels."""
 
     def run(self):
         """Build the package, then add configs, tools and the index of models."""
@@ -47,7 +47,7 @@ def requirements(name):
 
 
 def family(position):
-    """The stack below us: 0 for upstream, -1 for the maintained forks."""
+    """Requirements of PyTorch and OpenMMLab: 0 for upstream, -1 for the forks."""
     return [
         distributions[position] + VERSION['SUPPORTED'][name]
         for name, distributions in VERSION['DISTRIBUTIONS'].items()
