@@ -46,13 +46,13 @@ def image_loss(weight, bias, z, target):
 
 def naive_stage2(weight, bias, z, labels, targets, share, args):
     """Eq. 12-14 image by image: clean term, adversarial term, gradient by weight."""
-    looks = [image_loss(weight, bias, zi, t) for zi, t in zip(z, targets)]
+    terms = [image_loss(weight, bias, zi, t) for zi, t in zip(z, targets)]
     clean, adversarial, weight_grad = 0, 0, 0
     for i, label in enumerate(labels):
-        grad = looks[i][2]
+        grad = terms[i][2]
         norm = math.sqrt(sum(grad**2))
         if args['grad_norm'] == 'class':
-            mates = [look[2] for look, other in zip(looks, labels) if other == label]
+            mates = [term[2] for term, other in zip(terms, labels) if other == label]
             norm = math.sqrt(sum(sum(g**2) for g in mates))
         factor = math.log(max(COUNTS) / COUNTS[label] + 0.01) / 2
         step, image_weight = args['adv_step'], share
@@ -62,9 +62,9 @@ def naive_stage2(weight, bias, z, labels, targets, share, args):
             image_weight *= factor
         moved = z[i] + step * grad / norm
         moved_loss, moved_grad, _ = image_loss(weight, bias, moved, targets[i])
-        clean += (1 - share) * looks[i][0] / len(z)
+        clean += (1 - share) * terms[i][0] / len(z)
         adversarial += image_weight * moved_loss / len(z)
-        weight_grad += (1 - share) * np.outer(looks[i][1], z[i]) / len(z)
+        weight_grad += (1 - share) * np.outer(terms[i][1], z[i]) / len(z)
         weight_grad += image_weight * np.outer(moved_grad, moved) / len(z)
     return clean, adversarial, weight_grad
 

@@ -115,7 +115,7 @@ def order(**orders):
 
 
 def calls():
-    """What the trainer was called for since the last look."""
+    """What the trainer was called for since the last call."""
     path = Path('calls')
     lines = path.read_text().splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
