@@ -216,7 +216,7 @@ def small_classifier(name: str):
     """A classifier in double precision, and a batch for it.
 
     Raises:
-        Exception: Where MMPretrain can not build or run it here.
+        Exception: Where MMPretrain cannot build or run it here.
     """
     config = CONFIGS.get(name, {})
     if config is None:

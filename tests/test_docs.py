@@ -9,8 +9,9 @@ import mmpretrain.registry
 import pytest
 import torch
 import yaml
-from brute_force import sgd_updates, tiny_batch, tiny_model
 from mmengine.optim import build_optim_wrapper
+from tiny_network import tiny_batch, tiny_model
+from updates import sgd_updates
 
 import ccsam_mm  # noqa: F401
 

@@ -86,7 +86,7 @@ class SweepResults:
         self._write()
 
     def outdate(self, trials: List[SweepTrial]) -> None:
-        """Mark the results of trials as missing; the old lines stay until then.
+        """Mark results as missing; their old lines stay until new ones replace them.
 
         Args:
             trials (list[SweepTrial]): The trials.

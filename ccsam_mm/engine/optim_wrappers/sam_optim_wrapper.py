@@ -193,7 +193,7 @@ class SAMOptimWrapper(SAMMixin, OptimWrapper):
         \end{cases}
 
     Models, loops, runners, gradient clipping and accumulation, checkpoints and DDP stay
-    as they are. Both passes at a batch draw the same random numbers (dropout,
+    as they are. Both passes of a batch draw the same random numbers (dropout,
     stochastic depth); buffers, such as running statistics, move once, as in the clean
     pass. Where the gradient is not finite, a step goes without perturbation.
 

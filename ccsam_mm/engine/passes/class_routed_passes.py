@@ -171,7 +171,7 @@ class _Pass:
         self.stack = ExitStack()
         self.buffers = BufferSnapshot(part.model)
         devices = {p.device for p in part.parameters()}
-        # Calls that end before the first module begins.
+        # Calls that end before the first perturbed module begins.
         self.records = CallRecords(part.model, part.others, devices)
         self.random_state = RandomState(devices)
         self.ran: Set[str] = set()

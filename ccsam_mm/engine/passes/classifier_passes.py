@@ -145,9 +145,9 @@ class ClassifierPasses:
             ):
                 raise NotImplementedError(
                     f'{type(self.model).__name__} changes the loss {key!r} that its '
-                    f'{type(self.head).__name__} returns, which CCSAMOptimWrapper can '
-                    f'not follow where {self.name!r} alone is perturbed: let the head '
-                    'change it (`loss_weight`), or let optim_wrapper.perturb name '
+                    f'{type(self.head).__name__} returns, which CCSAMOptimWrapper '
+                    f'cannot follow where {self.name!r} alone is perturbed: let the '
+                    'head change it (`loss_weight`), or let optim_wrapper.perturb name '
                     'another part, too.'
                 )
 

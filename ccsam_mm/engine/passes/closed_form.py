@@ -55,7 +55,8 @@ def perturbed_logits(
     all_features, all_grads, all_labels = seen
     gradients = LinearClassGradients(all_features, all_grads, all_labels, bias=bias)
     norms = gradients.norms()[first : first + own]
-    length = lengths(share * norms, labels)
+    with torch.no_grad():
+        length = lengths(share * norms, labels)
     if direction == 'random':
         products = random_linear_products(features, labels, linear.out_features, bias)
     else:

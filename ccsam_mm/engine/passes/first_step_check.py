@@ -41,7 +41,7 @@ class FirstStepCheck:
             self.buffers = _copies(self.model)
         self.tolerance = _tolerance(self.model)
         self._pending: Optional[List[ModuleCall]] = list(calls)
-        # Modules that draw random numbers draw others for a class than for the batch.
+        # Random numbers of a module differ between one call and a call per class.
         self.is_random = any(call.is_random for call in calls)
         num_others = 3 if num_images == 2 else 2
         with _unmoved(part), watched_modules(part) as others:
@@ -73,8 +73,8 @@ class FirstStepCheck:
                 kind = type(self.model.get_submodule(name)).__name__
                 raise RuntimeError(
                     f'{name!r} ({kind}) returns something else (by {difference:.1%}) '
-                    'when it is called once for each class, so CCSAMOptimWrapper can '
-                    'not perturb it: leave it out of optim_wrapper.perturb, which '
+                    'when it is called once for each class, so CCSAMOptimWrapper '
+                    'cannot perturb it: leave it out of optim_wrapper.perturb, which '
                     'needs modules that treat images independently.'
                 )
 

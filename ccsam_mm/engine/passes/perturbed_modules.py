@@ -76,13 +76,13 @@ def _check_module(model: nn.Module, root: str) -> None:
 
 
 def _others(module: nn.Module, name: str, roots: List[str]) -> Iterator[nn.Module]:
-    """Largest submodules without a module; lists of modules are never called."""
+    """Largest submodules without perturbed parameters; module lists never run."""
     for key, child in module.named_children():
         path = f'{name}.{key}' if name else key
         if path in roots:
             continue
-        holds_unit = any(_is_inside(root, path) for root in roots)
-        if holds_unit or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
+        holds_root = any(_is_inside(root, path) for root in roots)
+        if holds_root or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
             yield from _others(child, path, roots)
         else:
             yield child

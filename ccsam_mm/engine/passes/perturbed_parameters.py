@@ -38,7 +38,7 @@ def refuse_nested_wrappers(model: nn.Module, wrapper: str) -> None:
     parts = [module for module in model.modules() if is_model_wrapper(module)]
     if parts:
         raise TypeError(
-            f'{wrapper} cannot run a model twice that holds a '
+            f'{wrapper} cannot run twice a model that holds a '
             f'{type(parts[0]).__name__}: wrap the whole model in '
             'MMDistributedDataParallel (remove `model_wrapper_cfg` from the config).'
         )

@@ -17,9 +17,9 @@ def refuse_recomputation(wrapper: str):
         wrapper (str): Name of the optimizer wrapper, for the message.
     """
     message = (
-        f'{wrapper} cannot run a model with gradient checkpointing twice, which '
-        'recomputes activations after the perturbed pass, from the wrong weights: turn '
-        'it off in the config (model.backbone.with_cp=False, or no '
+        f'{wrapper} cannot run a model twice with gradient checkpointing, because '
+        'that recomputes activations after the perturbed pass, from the wrong weights: '
+        'turn it off in the config (model.backbone.with_cp=False, or no '
         'activation_checkpointing).'
     )
 
