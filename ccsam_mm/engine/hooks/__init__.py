@@ -2,6 +2,7 @@
 from .check_finite_hook import CheckFiniteHook
 from .check_loaded_hook import CheckLoadedHook
 from .class_counts_hook import ClassCountsHook
+from .class_weight_hook import ClassWeightHook
 from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 from .load_stage1_hook import LoadStage1Hook
 from .open_set_hook import OpenSetHook
@@ -11,6 +12,7 @@ __all__ = [
     'CheckFiniteHook',
     'CheckLoadedHook',
     'ClassCountsHook',
+    'ClassWeightHook',
     'EpochSeedHook',
     'LoadStage1Hook',
     'OpenSetHook',

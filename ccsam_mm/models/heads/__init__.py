@@ -1,5 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 from .adversarial_feature_head import AdversarialFeatureHead
 from .adversarial_feature_mixin import AdversarialFeatureMixin
+from .cosine_linear_cls_head import CosineLinearClsHead
 
-__all__ = ['AdversarialFeatureHead', 'AdversarialFeatureMixin']
+__all__ = ['AdversarialFeatureHead', 'AdversarialFeatureMixin', 'CosineLinearClsHead']

@@ -3,16 +3,15 @@
 
 from typing import Optional, Sequence
 
-import torch
-from mmpretrain.models.losses import CrossEntropyLoss
+import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from ccsam_mm.datasets import training_class_counts
+from .class_prior_loss import ClassPriorLoss, check_number
 
 
 @MODELS.register_module()
-class BalancedSoftmaxLoss(CrossEntropyLoss):
+class BalancedSoftmaxLoss(ClassPriorLoss):
     r"""Cross entropy after adding the log of the class prior to the scores.
 
     With ``n_c`` training images of class c, an image of class y, and its scores ``a``:
@@ -33,6 +32,8 @@ class BalancedSoftmaxLoss(CrossEntropyLoss):
         loss_weight (float): Weight of the loss. Defaults to 1.0.
         reduction (str): The method used to reduce the loss. Options are "none", "mean"
             and "sum". Defaults to "mean".
+        class_weight (Sequence[float], optional): Weight of each class, see
+            :class:`ClassPriorLoss`. Defaults to None, equal weights.
 
     Note:
         Behind a :class:`ClassBalancedSampler` all classes are equally frequent, and
@@ -52,69 +53,22 @@ class BalancedSoftmaxLoss(CrossEntropyLoss):
         class_counts: Optional[Sequence[int]] = None,
         loss_weight: float = 1.0,
         reduction: str = 'mean',
+        class_weight: Optional[Sequence[float]] = None,
     ):
-        if reduction not in ('none', 'mean', 'sum'):
-            raise ValueError(
-                f'reduction={reduction!r}: set model.head.loss.reduction to '
-                "'mean', 'sum' or 'none'."
-            )
-        super().__init__(reduction=reduction, loss_weight=loss_weight)
-        if not isinstance(tau, (int, float)) or not 0 <= tau < float('inf'):
-            raise ValueError(
-                f'tau={tau!r}: set model.head.loss.tau to a number >= 0 (1 is Balanced '
-                'Softmax, 0 plain cross entropy).'
-            )
+        super().__init__(class_counts, class_weight, loss_weight, reduction)
+        check_number('tau', tau)
         self.tau = tau
-        self.class_counts = class_counts
-        self._log_prior: Optional[Tensor] = None
-        if class_counts is not None:
-            self._known_class_counts(None)
 
-    def forward(
-        self,
-        cls_score: Tensor,
-        label: Tensor,
-        weight: Optional[Tensor] = None,
-        avg_factor: Optional[int] = None,
-        reduction_override: Optional[str] = None,
-        **kwargs,
-    ) -> Tensor:
-        """Calculate the loss.
+    def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each image for an integer label.
 
         Args:
-            cls_score (Tensor): The scores with shape ``(N, K)``.
-            label (Tensor): The labels with shape ``(N, )``, or soft ones with shape
-                ``(N, K)``.
-            weight (Tensor, optional): Weight of each image with shape ``(N, )``.
-                Defaults to None.
-            avg_factor (int, optional): Divisor of the sum, for ``reduction='mean'``.
-                Defaults to None, the number of images.
-            reduction_override (str, optional): Another ``reduction`` for this call.
-                Defaults to None.
-            **kwargs: Other keyword arguments of MMPretrain's cross entropy.
+            scores (Tensor): Scores, ``(N, K)``.
+            labels (Tensor): Labels, ``(N, )``.
 
         Returns:
-            Tensor: The loss.
+            Tensor: ``(N, )``.
         """
-        if self._log_prior is None:
-            counts = self._known_class_counts(cls_score.shape[-1]).double()
-            self._log_prior = (counts / counts.sum()).log()
-        if self._log_prior.device != cls_score.device:
-            self._log_prior = self._log_prior.to(cls_score.device)
-        # Half precision would round the offset, and with it each image's gradient.
-        scores = cls_score.to(torch.promote_types(cls_score.dtype, torch.float32))
-        scores = scores + self.tau * self._log_prior.to(scores.dtype)
-        if label.is_floating_point():
-            label = label.to(scores.dtype)
-        return super().forward(
-            scores, label, weight, avg_factor, reduction_override, **kwargs
-        )
-
-    def _known_class_counts(self, num_classes: Optional[int]) -> Tensor:
-        """Training images per class, from the argument or the training data set."""
-        return training_class_counts(
-            'BalancedSoftmaxLoss',
-            'model.head.loss.class_counts',
-            self.class_counts,
-            num_classes,
-        )
+        counts = self.counts_for(scores)
+        scores = scores + self.tau * (counts / counts.sum()).log()
+        return F.cross_entropy(scores, labels, reduction='none')

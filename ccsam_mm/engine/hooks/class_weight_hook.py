@@ -1,0 +1,146 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""Re-weighting by class frequency, from the start or deferred (DRW)."""
+
+from typing import Optional
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+from torch import Tensor
+
+from ccsam_mm.datasets import training_class_counts
+from ccsam_mm.models.losses import ClassPriorLoss
+
+RULES = ('effective', 'inverse', 'sqrt', 'power')
+
+
+@HOOKS.register_module()
+class ClassWeightHook(Hook):
+    r"""Sets the class weights of the loss from an epoch on.
+
+    The loss of the head has to be a :class:`ClassPriorLoss`, whose weighted mean
+    divides by the sum of the weights. With :math:`n_c` training images of class c,
+    weights are proportional to
+
+    - ``'effective'``: :math:`(1 - \beta) / (1 - \beta^{n_c})`, of `Class-Balanced Loss
+      Based on Effective Number of Samples <https://arxiv.org/abs/1901.05555>`_. From a
+      late epoch on it is the deferred re-weighting (DRW) of `LDAM
+      <https://arxiv.org/abs/1906.07413>`_: epoch 160 of 200 on CIFAR.
+    - ``'inverse'``: :math:`1 / n_c`.
+    - ``'sqrt'``: :math:`1 / \sqrt{n_c}`.
+    - ``'power'``: :math:`1 / n_c^q`, the generalised re-weighting (GRW) of `DisAlign
+      <https://arxiv.org/abs/2103.16370>`_.
+
+    Their mean over the classes is 1. The epoch alone decides, so a resumed training has
+    the same weights.
+
+    Args:
+        rule (str): One of the rules above. Defaults to ``'effective'``.
+        begin (int): The first epoch with weights, counted from 0. Defaults to 0.
+        beta (float): :math:`\beta`. Defaults to 0.9999.
+        power (float): :math:`q`. Defaults to 1.2, DisAlign's value for ImageNet-LT.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.engine.hooks import ClassWeightHook
+        >>> ClassWeightHook('inverse').weights(torch.tensor([30, 10]))
+        tensor([0.5000, 1.5000], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        rule: str = 'effective',
+        begin: int = 0,
+        beta: float = 0.9999,
+        power: float = 1.2,
+    ):
+        if rule not in RULES:
+            raise ValueError(
+                f'ClassWeightHook has no rule {rule!r}: set it to one of '
+                f'{", ".join(map(repr, RULES))}.'
+            )
+        if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
+            raise ValueError(
+                f'ClassWeightHook.begin is {begin!r}: set it to an epoch >= 0.'
+            )
+        if not 0 <= beta < 1:
+            raise ValueError(
+                f'ClassWeightHook.beta is {beta!r}: set it to a number >= 0 and < 1.'
+            )
+        self.rule = rule
+        self.begin = begin
+        self.beta = beta
+        self.power = power
+        self._weights: Optional[Tensor] = None
+
+    def weights(self, class_counts: Tensor) -> Tensor:
+        """Weight of each class, with a mean of 1.
+
+        Args:
+            class_counts (Tensor): Training images per class, ``(K, )``.
+
+        Returns:
+            Tensor: ``(K, )``, in double precision.
+        """
+        counts = class_counts.double()
+        if self.rule == 'effective':
+            weights = (1 - self.beta) / (1 - self.beta**counts)
+        else:
+            power = dict(inverse=1.0, sqrt=0.5).get(self.rule, self.power)
+            weights = counts**-power
+        return weights / weights.mean()
+
+    def before_train(self, runner: Runner) -> None:
+        """Compute the weights: a wrong config costs no training time.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        loss = _loss_of(runner)
+        num_classes = getattr(_model_of(runner).head, 'num_classes', None)
+        counts = training_class_counts(
+            type(self).__name__,
+            'model.head.loss.class_counts',
+            loss.class_counts,
+            num_classes,
+        )
+        self._weights = self.weights(counts)
+        planned = getattr(runner.train_loop, 'max_epochs', None)
+        if planned is not None and self.begin >= planned:
+            raise ValueError(
+                f'ClassWeightHook begins with epoch {self.begin} (counted from 0), and '
+                f'the training has {planned}: set its `begin` to an earlier epoch.'
+            )
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Give the loss the weights of this epoch.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        has_weights = runner.epoch >= self.begin
+        _loss_of(runner).class_weight = self._weights if has_weights else None
+        if runner.epoch == self.begin:
+            runner.logger.info(
+                f'From this epoch on, classes have weights from '
+                f'{self._weights.min():.3g} to {self._weights.max():.3g}.'
+            )
+
+
+def _model_of(runner: Runner) -> torch.nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _loss_of(runner: Runner) -> ClassPriorLoss:
+    head = getattr(_model_of(runner), 'head', None)
+    loss = getattr(head, 'loss_module', None)
+    if not isinstance(loss, ClassPriorLoss):
+        raise TypeError(
+            f'ClassWeightHook sets the weights of a loss such as LDAMLoss, and '
+            f'{type(loss).__name__} has none that divide by their sum: set '
+            'model.head.loss.type to one of them (SoftmaxFocalLoss with gamma=0 is '
+            'cross entropy).'
+        )
+    return loss

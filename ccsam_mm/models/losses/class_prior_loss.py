@@ -1,0 +1,179 @@
+# Copyright (c) ccsam_mm contributors. All rights reserved.
+"""The base of losses that treat classes differently, by how frequent they are."""
+
+from typing import Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from ccsam_mm.datasets import training_class_counts
+
+REDUCTIONS = ('none', 'mean', 'sum')
+
+
+class ClassPriorLoss(nn.Module):
+    """A loss of single-label images that may know the class counts.
+
+    A subclass gives the loss of scores for one integer label, :meth:`label_losses`. A
+    soft label (Mixup, CutMix) is the mixture of those losses. The loss is a mean over
+    independent images, as CC-SAM needs it.
+
+    Args:
+        class_counts (Sequence[int], optional): Training images per class. Defaults to
+            None, those of the training data set.
+        class_weight (Sequence[float], optional): Weight of each class, ``(K, )``. The
+            mean then divides by the sum of the images' weights, as PyTorch's cross
+            entropy and the published code of re-weighting do (MMPretrain's divides by
+            the number of images). Defaults to None, equal weights.
+        loss_weight (float): Weight of the loss. Defaults to 1.0.
+        reduction (str): ``'none'``, ``'mean'`` or ``'sum'``. Defaults to ``'mean'``.
+
+    Examples:
+        >>> import torch
+        >>> from ccsam_mm.models.losses import ClassPriorLoss
+        >>> class PriorLoss(ClassPriorLoss):
+        ...     def label_losses(self, scores, labels):
+        ...         return -self.counts_for(scores)[labels].log()
+        >>> PriorLoss(class_counts=[9, 1])(torch.zeros(1, 2), torch.tensor([1]))
+        tensor(-0.)
+    """
+
+    def __init__(
+        self,
+        class_counts: Optional[Sequence[int]] = None,
+        class_weight: Optional[Sequence[float]] = None,
+        loss_weight: float = 1.0,
+        reduction: str = 'mean',
+    ):
+        super().__init__()
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f'reduction={reduction!r}: set model.head.loss.reduction to '
+                "'mean', 'sum' or 'none'."
+            )
+        self.class_counts = class_counts
+        self.class_weight: Union[Sequence[float], Tensor, None] = class_weight
+        self.loss_weight = loss_weight
+        self.reduction = reduction
+        self._counts: Optional[Tensor] = None
+        if class_counts is not None:
+            self._known_class_counts(None)
+
+    def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each image for an integer label.
+
+        Args:
+            scores (Tensor): Scores in single precision at least, ``(N, K)``.
+            labels (Tensor): Labels, ``(N, )``.
+
+        Returns:
+            Tensor: ``(N, )``.
+        """
+        raise NotImplementedError
+
+    def counts_for(self, scores: Tensor) -> Tensor:
+        """Class counts in the precision and on the device of the scores.
+
+        Args:
+            scores (Tensor): Scores, ``(N, K)``.
+
+        Returns:
+            Tensor: Training images per class, ``(K, )``.
+        """
+        if self._counts is None:
+            self._counts = self._known_class_counts(scores.shape[-1]).double()
+        if self._counts.device != scores.device:
+            self._counts = self._counts.to(scores.device)
+        return self._counts.to(scores.dtype)
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Optional[Tensor] = None,
+        avg_factor: Optional[int] = None,
+        reduction_override: Optional[str] = None,
+        **kwargs,
+    ) -> Tensor:
+        """Calculate the loss.
+
+        Args:
+            cls_score (Tensor): The scores with shape ``(N, K)``.
+            label (Tensor): The labels with shape ``(N, )``, or soft ones with shape
+                ``(N, K)``.
+            weight (Tensor, optional): Weight of each image with shape ``(N, )``.
+                Defaults to None.
+            avg_factor (int, optional): Divisor of the sum, for ``reduction='mean'``.
+                Defaults to None, the number of images.
+            reduction_override (str, optional): Another ``reduction`` for this call.
+                Defaults to None.
+            **kwargs: Unused; MMPretrain's heads hand on what they do not know.
+
+        Returns:
+            Tensor: The loss.
+        """
+        # Half precision would round margins and priors, and with them the gradient.
+        scores = cls_score.to(torch.promote_types(cls_score.dtype, torch.float32))
+        losses, class_weights = self._image_losses(scores, label)
+        if weight is not None:
+            losses = losses * weight.to(losses.dtype)
+        losses = self.loss_weight * losses
+        reduction = reduction_override or self.reduction
+        if reduction == 'none':
+            return losses
+        if reduction == 'sum':
+            return losses.sum()
+        if class_weights is not None:
+            losses = losses / class_weights.mean()
+        return losses.mean() if avg_factor is None else losses.sum() / avg_factor
+
+    def _image_losses(
+        self, scores: Tensor, label: Tensor
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """Losses of the images, times their weights; the weights."""
+        class_weight = None
+        if self.class_weight is not None:
+            class_weight = torch.as_tensor(self.class_weight).to(scores)
+        if not label.is_floating_point():
+            losses = self.label_losses(scores, label)
+            if class_weight is None:
+                return losses, None
+            return losses * class_weight[label], class_weight[label]
+        # A soft label is a mixture of integer ones, each with its share.
+        images, labels = label.nonzero(as_tuple=True)
+        shares = label[images, labels].to(scores.dtype)
+        if class_weight is not None:
+            shares = shares * class_weight[labels]
+        losses = shares * self.label_losses(scores[images], labels)
+        sums = scores.new_zeros(len(scores))
+        weights = None if class_weight is None else sums.index_add(0, images, shares)
+        return sums.index_add(0, images, losses), weights
+
+    def _known_class_counts(self, num_classes: Optional[int]) -> Tensor:
+        return training_class_counts(
+            type(self).__name__,
+            'model.head.loss.class_counts',
+            self.class_counts,
+            num_classes,
+        )
+
+
+def check_number(
+    name: str, value, least: float = 0.0, most: float = float('inf')
+) -> None:
+    """Refuse an argument of a loss outside its range, in one sentence.
+
+    Args:
+        name (str): Name of the argument.
+        value (float): Its value.
+        least (float): The smallest valid value. Defaults to 0.0.
+        most (float): The largest one. Defaults to infinity, which is itself invalid.
+    """
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_real or not least <= value <= most or value == float('inf'):
+        is_open = most == float('inf')
+        wanted = f'>= {least:g}' if is_open else f'from {least:g} to {most:g}'
+        raise ValueError(
+            f'{name}={value!r}: set model.head.loss.{name} to a number {wanted}.'
+        )

@@ -1,0 +1,6 @@
+# Focal loss on CIFAR-10-LT (imbalance 100), ResNet-32.
+#   python tools/train.py configs/baselines/focal/cifar10_lt_ir100_r32_focal.py
+# Checked: builds and steps; not run at full length.
+_base_ = '../ce/cifar10_lt_ir100_r32_ce.py'
+
+model = dict(head=dict(loss=dict(type='SoftmaxFocalLoss')))
