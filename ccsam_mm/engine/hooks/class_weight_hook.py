@@ -109,9 +109,11 @@ class ClassWeightHook(Hook):
         self._weights = self.weights(counts)
         planned = getattr(runner.train_loop, 'max_epochs', None)
         if planned is not None and self.begin >= planned:
-            raise ValueError(
+            # A trial run of a few epochs is no mistake.
+            runner.logger.warning(
                 f'ClassWeightHook begins with epoch {self.begin} (counted from 0), and '
-                f'the training has {planned}: set its `begin` to an earlier epoch.'
+                f'the training has {planned}, so classes never have weights: set its '
+                '`begin` to an earlier epoch, unless this is a trial run.'
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
