@@ -60,15 +60,7 @@ class BalancedSoftmaxLoss(ClassPriorLoss):
         self.tau = tau
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each image for an integer label.
-
-        Args:
-            scores (Tensor): Scores, ``(N, K)``.
-            labels (Tensor): Labels, ``(N, )``.
-
-        Returns:
-            Tensor: ``(N, )``.
-        """
+        """Cross entropy after adding the log of the class prior."""
         counts = self.counts_for(scores)
         scores = scores + self.tau * (counts / counts.sum()).log()
         return F.cross_entropy(scores, labels, reduction='none')

@@ -64,15 +64,7 @@ class GCLLoss(ClassPriorLoss):
         self.focal_gamma = focal_gamma
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each image for an integer label.
-
-        Args:
-            scores (Tensor): Cosines, ``(N, K)``.
-            labels (Tensor): Labels, ``(N, )``.
-
-        Returns:
-            Tensor: ``(N, )``.
-        """
+        """Cross entropy of cosines lowered at random, with a focal factor."""
         sizes = self.counts_for(scores).log()
         sizes = sizes.max() - sizes
         # Classes of one count have no cloud.

@@ -63,15 +63,7 @@ class LabelAwareSmoothLoss(ClassPriorLoss):
         return self.smooth_tail + (self.smooth_head - self.smooth_tail) * place
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each image for an integer label.
-
-        Args:
-            scores (Tensor): Scores, ``(N, K)``.
-            labels (Tensor): Labels, ``(N, )``.
-
-        Returns:
-            Tensor: ``(N, )``.
-        """
+        """Cross entropy with the smoothing of the label's class."""
         losses = -scores.log_softmax(dim=1)
         own = losses.gather(1, labels[:, None]).squeeze(1)
         smoothing = self.smoothing(scores)[labels]

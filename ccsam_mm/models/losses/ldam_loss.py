@@ -57,15 +57,7 @@ class LDAMLoss(ClassPriorLoss):
         return self.max_margin * powers / powers.max()
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each image for an integer label.
-
-        Args:
-            scores (Tensor): Cosines, ``(N, K)``.
-            labels (Tensor): Labels, ``(N, )``.
-
-        Returns:
-            Tensor: ``(N, )``.
-        """
+        """Cross entropy of scaled cosines, with the margin of the label's class."""
         margins = self.margins(scores)[labels]
         images = torch.arange(len(labels), device=labels.device)
         scores = scores.index_put((images, labels), -margins, accumulate=True)

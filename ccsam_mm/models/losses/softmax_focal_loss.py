@@ -38,15 +38,7 @@ class SoftmaxFocalLoss(ClassPriorLoss):
         self.gamma = gamma
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each image for an integer label.
-
-        Args:
-            scores (Tensor): Scores, ``(N, K)``.
-            labels (Tensor): Labels, ``(N, )``.
-
-        Returns:
-            Tensor: ``(N, )``.
-        """
+        """Cross entropy times the focal factor."""
         losses = F.cross_entropy(scores, labels, reduction='none')
         # -expm1(-loss) is 1 - p without cancellation; 0 ** gamma has no gradient.
         rest = (-(-losses).expm1()).clamp(min=1e-30)

@@ -45,15 +45,7 @@ class VSLoss(ClassPriorLoss):
         self.tau = tau
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each image for an integer label.
-
-        Args:
-            scores (Tensor): Scores, ``(N, K)``.
-            labels (Tensor): Labels, ``(N, )``.
-
-        Returns:
-            Tensor: ``(N, )``.
-        """
+        """Cross entropy of divided and shifted scores."""
         counts = self.counts_for(scores)
         scores = scores * (counts / counts.max()) ** self.gamma
         scores = scores + self.tau * (counts / counts.sum()).log()
