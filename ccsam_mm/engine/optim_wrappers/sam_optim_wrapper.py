@@ -1,7 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """SAM (Foret et al., ICLR 2021) and ASAM (Kwon et al., ICML 2021)."""
 
-from contextlib import contextmanager
 from typing import Dict, List, Optional
 
 import torch
@@ -16,12 +15,12 @@ from ccsam_mm.sharpness import sam_perturbation
 from ..passes.gradient_scale import gradient_scale
 from ..passes.model_passes import ModelPasses
 from ..passes.options import check_options, is_number
-from ..passes.pass_guard_mixin import PassGuardMixin
+from ..passes.passes_mixin import PassesMixin
 from ..passes.perturbed_parameters import refuse_nested_wrappers, unwrap_model
 from ..passes.recomputation import refuse_recomputation
 
 
-class SAMMixin(PassGuardMixin):
+class SAMMixin(PassesMixin):
     """Makes an optimizer wrapper minimise the loss at the worst weights nearby.
 
     A training step is two forwards and two backward passes. See
@@ -53,23 +52,6 @@ class SAMMixin(PassGuardMixin):
                 sync_ascent=(isinstance(sync_ascent, bool), 'True or False'),
             ),
         )
-        self._passes: Optional[ModelPasses] = None
-
-    def initialize_count_status(self, model: nn.Module, *args, **kwargs) -> None:
-        """Check the model now: a wrong config costs no training time."""
-        super().initialize_count_status(model, *args, **kwargs)
-        self._find_passes(model)
-
-    @contextmanager
-    def optim_context(self, model: nn.Module):
-        """Add a perturbed pass to every training forward within the context.
-
-        Args:
-            model (nn.Module): The training model, maybe inside
-                :class:`mmengine.model.MMDistributedDataParallel`.
-        """
-        with super().optim_context(model), self._find_passes(model).watch():
-            yield
 
     def backward(self, loss: Tensor, **kwargs) -> None:
         """Differentiate the loss, unless that would use the wrong weights.

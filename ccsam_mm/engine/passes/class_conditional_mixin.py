@@ -1,7 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Evaluates every image under weights that are perturbed for its class."""
 
-from contextlib import contextmanager
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import torch
@@ -16,7 +15,7 @@ from .closed_form import perturbed_logits
 from .gradient_scale import gradient_scale
 from .loss_paths import name_of, parameter_beside, place_of
 from .loss_values import loss_scalar
-from .pass_guard_mixin import PassGuardMixin
+from .passes_mixin import PassesMixin
 from .perturbed_modules import PerturbedModules
 from .perturbed_parameters import (
     check_classifier,
@@ -31,7 +30,7 @@ from .perturbed_reruns import refuse_reruns
 from .routed_perturbation import class_mean_weights, routed_perturbation
 
 
-class ClassConditionalMixin(PassGuardMixin):
+class ClassConditionalMixin(PassesMixin):
     """Adds a pass under class-conditionally perturbed weights to training forwards.
 
     For the classifier's linear layer the perturbed logits have a closed form, so a
@@ -55,7 +54,6 @@ class ClassConditionalMixin(PassGuardMixin):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self._passes = None
         self._perturbed: List[nn.Parameter] = []
         self._matched: List[nn.Parameter] = []
         self._trained: List[bool] = []
@@ -72,22 +70,6 @@ class ClassConditionalMixin(PassGuardMixin):
             Tensor: ``(N, )``.
         """
         raise NotImplementedError
-
-    def initialize_count_status(self, model: nn.Module, *args, **kwargs) -> None:
-        """Find the perturbed parameters now: a wrong config costs no training time."""
-        super().initialize_count_status(model, *args, **kwargs)
-        self._find_passes(model)
-
-    @contextmanager
-    def optim_context(self, model: nn.Module):
-        """Perturb every training forward within the context.
-
-        Args:
-            model (nn.Module): The training model, maybe inside
-                :class:`mmengine.model.MMDistributedDataParallel`.
-        """
-        with super().optim_context(model), self._find_passes(model).watch():
-            yield
 
     def backward(self, loss: Tensor, **kwargs) -> None:
         """Differentiate the loss, unless that would use the wrong weights.

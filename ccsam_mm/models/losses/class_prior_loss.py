@@ -35,8 +35,8 @@ class ClassPriorLoss(nn.Module):
         >>> class PriorLoss(ClassPriorLoss):
         ...     def label_losses(self, scores, labels):
         ...         return -self.counts_for(scores)[labels].log()
-        >>> PriorLoss(class_counts=[9, 1])(torch.zeros(1, 2), torch.tensor([1]))
-        tensor(-0.)
+        >>> PriorLoss(class_counts=[9, 2])(torch.zeros(1, 2), torch.tensor([1]))
+        tensor(-0.6931)
     """
 
     def __init__(
