@@ -14,7 +14,7 @@ from ..passes.class_labels import class_labels
 from ..passes.loss_paths import name_of, parameter_beside
 from ..passes.loss_values import loss_scalar
 from ..passes.model_passes import ModelPasses
-from ..passes.perturbed_parameters import refuse_several_labels
+from ..passes.perturbed_parameters import refuse_inseparable_losses
 from ..passes.scored_samples import ScoredSamples, watch_scores
 from .sam_optim_wrapper import SAMMixin
 
@@ -79,7 +79,7 @@ class ClassWeightsSAMMixin(SAMMixin):
                 f'returns, and {type(passes.model).__name__} has no head: set '
                 'optim_wrapper.type to SAMOptimWrapper, which takes any model.'
             )
-        refuse_several_labels(passes.model, type(self).__name__)
+        refuse_inseparable_losses(passes.model, type(self).__name__)
         return passes
 
     def _both_passes(

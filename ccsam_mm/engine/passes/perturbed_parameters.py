@@ -61,14 +61,21 @@ def refuse_checkpointing(model: nn.Module, name: str) -> None:
             )
 
 
-def refuse_several_labels(model: nn.Module, wrapper: str) -> None:
-    """Refuse heads whose images have no class, but several labels or tasks."""
+def refuse_inseparable_losses(model: nn.Module, wrapper: str) -> None:
+    """Refuse losses that are no sum over images with one class each."""
     head = getattr(model, 'head', None)
     if isinstance(head, (MultiLabelClsHead, MultiTaskHead)):
         raise NotImplementedError(
             f'{wrapper} treats images by their class, and those of a '
             f'{type(head).__name__} have several labels: set optim_wrapper.type to '
             'SAMOptimWrapper or OptimWrapper.'
+        )
+    loss = getattr(head, 'loss_module', None)
+    if getattr(loss, 'couples_images', False):
+        raise NotImplementedError(
+            f'{wrapper} needs a mean over independent images, and '
+            f'{type(loss).__name__} depends on all images of a batch at once: set model.head.loss.type to '
+            'another loss, or optim_wrapper.type to SAMOptimWrapper or OptimWrapper.'
         )
 
 
@@ -82,7 +89,7 @@ def check_classifier(model: nn.Module) -> None:
             f"{type(model).__name__} is not: use optim_wrapper.type='SAMOptimWrapper' "
             'for other models.'
         )
-    refuse_several_labels(model, 'CCSAMOptimWrapper')
+    refuse_inseparable_losses(model, 'CCSAMOptimWrapper')
 
 
 def find_linear_classifier(

@@ -17,7 +17,8 @@ class ClassPriorLoss(nn.Module):
 
     A subclass gives the loss of scores for one integer label, :meth:`label_losses`. A
     soft label (Mixup, CutMix) is the mixture of those losses. The loss is a mean over
-    independent images, as CC-SAM needs it.
+    independent images, as CC-SAM needs it; a subclass that is not says so by
+    ``couples_images``.
 
     Args:
         class_counts (Sequence[int], optional): Training images per class. Defaults to
@@ -38,6 +39,9 @@ class ClassPriorLoss(nn.Module):
         >>> PriorLoss(class_counts=[9, 2])(torch.zeros(1, 2), torch.tensor([1]))
         tensor(-0.6931)
     """
+
+    # Whether an image's loss depends on other images of its batch.
+    couples_images = False
 
     def __init__(
         self,
