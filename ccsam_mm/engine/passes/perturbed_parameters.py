@@ -74,8 +74,9 @@ def refuse_inseparable_losses(model: nn.Module, wrapper: str) -> None:
     if getattr(loss, 'couples_images', False):
         raise NotImplementedError(
             f'{wrapper} needs a mean over independent images, and '
-            f'{type(loss).__name__} depends on all images of a batch at once: set model.head.loss.type to '
-            'another loss, or optim_wrapper.type to SAMOptimWrapper or OptimWrapper.'
+            f'{type(loss).__name__} depends on all images of a batch at once: set '
+            'model.head.loss.type to another loss, or optim_wrapper.type to '
+            'SAMOptimWrapper or OptimWrapper.'
         )
 
 
