@@ -10,7 +10,7 @@ from .inaturalist2018 import INaturalist2018
 from .long_tailed import LongTailed
 from .open_set import OpenSet
 from .places_lt import PlacesLT
-from .samplers import ClassBalancedSampler
+from .samplers import ClassBalancedSampler, ClassWeightedSampler
 from .transforms import LoadImageOrSkip
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     'CIFAR10LT',
     'ClassBalancedSampler',
     'ClassSubset',
+    'ClassWeightedSampler',
     'DigitsLT',
     'INaturalist2018',
     'ImageNetLT',

@@ -54,12 +54,12 @@ class ClassBalancedSampler(Sampler):
         ).items():
             if not is_count(value):
                 raise ValueError(
-                    f'ClassBalancedSampler got {key}={value!r}: set `{key}` to 1 '
+                    f'{type(self).__name__} got {key}={value!r}: set `{key}` to 1 '
                     'or more, an integer.'
                 )
         if seed is not None and not is_count(seed, least=0):
             raise ValueError(
-                f'ClassBalancedSampler got seed={seed!r}: set `seed` to an integer '
+                f'{type(self).__name__} got seed={seed!r}: set `seed` to an integer '
                 '>= 0, or to None.'
             )
         self.rank, self.world_size = get_dist_info()
@@ -71,7 +71,7 @@ class ClassBalancedSampler(Sampler):
         labels = get_gt_labels(dataset)
         if len(labels) == 0:
             raise ValueError(
-                f'{type(dataset).__name__} holds no image that ClassBalancedSampler '
+                f'{type(dataset).__name__} holds no image that {type(self).__name__} '
                 'could draw: check `data_root` and `ann_file` in the config.'
             )
         self._by_class = np.argsort(labels, kind='stable')

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mmpretrain.datasets.samplers import RepeatAugSampler
 
 from ccsam_mm.datasets.class_counts import known_class_counts
-from ccsam_mm.models.losses import BalancedSoftmaxLoss
+from ccsam_mm.models.losses import BalancedSoftmaxLoss, GCLLoss, LDAMLoss, VSLoss
 
 # Of the start's weight in the average at the end of training.
 _TOO_MUCH, _MUCH = 0.5, 0.05
@@ -93,9 +93,9 @@ def check_balance(runner: Runner) -> None:
 
 
 def _balances(model) -> bool:
-    """Whether a loss of the model weighs the classes."""
+    """Whether a loss of the model favours rare classes."""
     return any(
-        isinstance(module, BalancedSoftmaxLoss)
+        isinstance(module, (BalancedSoftmaxLoss, GCLLoss, LDAMLoss, VSLoss))
         or getattr(module, 'class_weight', None) is not None
         or type(module).__name__ == 'SeesawLoss'
         for module in model.modules()
