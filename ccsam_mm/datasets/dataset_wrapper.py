@@ -2,13 +2,14 @@
 from typing import Optional, Union
 from urllib.error import URLError
 
-import numpy as np
 from mmengine.dataset import force_full_init
 from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
+from .known_labels import KnownLabels
 
-class DatasetWrapper:
+
+class DatasetWrapper(KnownLabels):
     """Base of data sets that wrap other ones.
 
     Subclasses have a property ``metainfo``, and set ``_labels``, an array with shape
@@ -16,7 +17,6 @@ class DatasetWrapper:
     """
 
     _fully_initialized = False
-    _labels: np.ndarray
 
     def full_init(self) -> None:
         """Load the annotations."""
@@ -25,27 +25,6 @@ class DatasetWrapper:
     @force_full_init
     def __len__(self) -> int:
         return len(self._labels)
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get category ids by index.
-
-        Args:
-            idx (int): Index of the image.
-
-        Returns:
-            list[int]: The one category of the image.
-        """
-        return [int(self._labels[idx])]
-
-    @force_full_init
-    def get_gt_labels(self) -> np.ndarray:
-        """Get all ground-truth labels.
-
-        Returns:
-            np.ndarray: The labels, with shape ``(N, )``.
-        """
-        return self._labels.copy()
 
     @property
     def CLASSES(self) -> Optional[tuple]:  # noqa: N802

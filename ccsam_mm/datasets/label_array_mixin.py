@@ -3,10 +3,11 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 import numpy as np
-from mmengine.dataset import force_full_init
+
+from .known_labels import KnownLabels
 
 
-class LabelArrayMixin:
+class LabelArrayMixin(KnownLabels):
     """Keeps the labels of a data set in one array.
 
     Labels are known without loading items, and an unreadable training image is
@@ -21,27 +22,6 @@ class LabelArrayMixin:
         super().full_init()
         if self._indices is not None:
             self._labels = _take(self._labels, self._indices)
-
-    @force_full_init
-    def get_gt_labels(self) -> np.ndarray:
-        """Get all ground-truth labels.
-
-        Returns:
-            np.ndarray: The labels, with shape ``(N, )``.
-        """
-        return self._labels.copy()
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get category id by index.
-
-        Args:
-            idx (int): Index of the image.
-
-        Returns:
-            list[int]: The one category of the image.
-        """
-        return [int(self._labels[idx])]
 
     def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
         """Reduce the data set to some of its images.

@@ -9,17 +9,12 @@ from mmengine.device import get_device
 from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
 
-from .config_types import class_of, is_count
+from .config_types import class_of, is_count, is_number
 from .names import did_you_mean
 
 
 class ConfigError(ValueError):
     """A mistake in a config, in one sentence that names the key."""
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 <= value < float('inf')
 
 
 def _is_text(value: Any) -> bool:
@@ -35,8 +30,8 @@ def _or_none(valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 _COUNT = (is_count, 'an integer >= 1')
-_NUMBER = (_is_number, 'a number >= 0')
-_NUMBER_OR_NONE = (_or_none(_is_number), 'a number >= 0')
+_NUMBER = (is_number, 'a number >= 0')
+_NUMBER_OR_NONE = (_or_none(is_number), 'a number >= 0')
 _WORKERS = (lambda value: is_count(value, 0), 'an integer >= 0')
 _INTERVAL = (
     _COUNT[0],
@@ -65,7 +60,7 @@ RULES: Dict[str, Tuple[Callable[[Any], bool], str]] = {
         'None or a dict, such as dict(max_norm=5)',
     ),
     'optim_wrapper.clip_grad.max_norm': (
-        lambda value: _is_number(value) and value > 0,
+        lambda value: is_number(value) and value > 0,
         'a number > 0',
     ),
     'optim_wrapper.optimizer.lr': _NUMBER,

@@ -43,3 +43,21 @@ def is_count(value: Any, least: int = 1) -> bool:
         (True, False, True, False)
     """
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number >= 0; True and False are not.
+
+    Args:
+        value (Any): The value in a config.
+
+    Returns:
+        bool: Whether it is valid.
+
+    Examples:
+        >>> from ccsam_mm.utils.config_types import is_number
+        >>> is_number(0.5), is_number(0), is_number(-1), is_number(float('nan'))
+        (True, True, False, False)
+    """
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real and 0 <= value < float('inf')

@@ -22,6 +22,7 @@ from ccsam_mm.models.losses import (
     LDAMLoss,
     SoftmaxFocalLoss,
     VSLoss,
+    class_prior_loss,
 )
 
 SCORES = torch.tensor(
@@ -253,6 +254,45 @@ def test_both_passes_of_ccsam_have_the_same_clouds():
     batch = tiny_batch([0, 0, 1, 1, 4])
     zero = updates(model, batch, perturb='head', rho_scale=0)
     assert relative_difference(zero, updates(model, batch)) < 1e-9
+
+
+@pytest.mark.parametrize('as_tensor', [False, True])
+@pytest.mark.parametrize(
+    ('class_weight', 'words'),
+    [
+        ([1.0, 2.0], '2 entries for 3 classes'),
+        ([1.0, 2.0, 3.0, 4.0], '4 entries for 3 classes'),
+        ([1.0, -1.0, 1.0], 'not a number >= 0'),
+        ([1.0, float('nan'), 1.0], 'not a number >= 0'),
+    ],
+)
+def test_wrong_class_weights_are_refused(class_weight, words, as_tensor):
+    if as_tensor:  # as a hook sets them, after other steps
+        loss = SoftmaxFocalLoss()
+        loss(SCORES, LABELS)
+        loss.class_weight = torch.tensor(class_weight)
+    else:
+        loss = SoftmaxFocalLoss(class_weight=class_weight)
+    with pytest.raises(ValueError, match=words):
+        loss(SCORES, LABELS)
+
+
+@pytest.mark.parametrize('kind', [LDAMLoss, GCLLoss])
+def test_scores_that_are_no_cosines_are_a_warning(kind, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        class_prior_loss, 'print_log', lambda message, **_: said.append(message)
+    )
+    loss = kind(class_counts=FEW)
+    loss(SCORES / 3, LABELS)
+    assert not said
+    loss = kind(class_counts=FEW)
+    for _ in range(3):
+        loss(SCORES, LABELS)
+    (message,) = said
+    assert 'score of 2: set model.head.type' in message
+    VSLoss(class_counts=FEW)(SCORES, LABELS)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(

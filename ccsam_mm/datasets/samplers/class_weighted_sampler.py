@@ -5,7 +5,7 @@ import numpy as np
 from mmpretrain.registry import DATA_SAMPLERS
 from torch.utils.data import Dataset
 
-from ccsam_mm.utils.config_types import is_count
+from ccsam_mm.utils.config_types import is_count, is_number
 
 from .class_balanced_sampler import ClassBalancedSampler
 
@@ -56,8 +56,7 @@ class ClassWeightedSampler(ClassBalancedSampler):
         seed: Optional[int] = None,
         num_samples: Optional[int] = None,
     ) -> None:
-        is_real = isinstance(power, (int, float)) and not isinstance(power, bool)
-        if not is_real or not 0 <= power < float('inf'):
+        if not is_number(power):
             raise ValueError(
                 f'ClassWeightedSampler got power={power!r}: set `power` to a number '
                 '>= 0 (0 samples by images, 1 balances the classes).'

@@ -5,7 +5,6 @@ from typing import List, Optional
 
 import numpy as np
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
@@ -13,6 +12,7 @@ from ccsam_mm.datasets import get_gt_labels
 from ccsam_mm.datasets.class_counts import evaluated_class_counts
 from ccsam_mm.evaluation import OpenSetMetric, ShotAccuracy
 from ccsam_mm.evaluation.shot_groups import shot_groups
+from ccsam_mm.utils.loading.load_record import innermost
 
 
 def check_num_classes(runner: Runner, counts: List[int]) -> None:
@@ -22,7 +22,7 @@ def check_num_classes(runner: Runner, counts: List[int]) -> None:
         runner (Runner): The runner of a training.
         counts (List[int]): Training images of each class.
     """
-    num_classes = _head_classes(_model(runner))
+    num_classes = _head_classes(innermost(runner.model))
     if num_classes is not None and num_classes != len(counts):
         raise ValueError(
             f'The training data set has {len(counts)} classes, but the head has '
@@ -37,7 +37,7 @@ def check_batch_augments(runner: Runner) -> None:
     Args:
         runner (Runner): The runner of a training.
     """
-    model = _model(runner)
+    model = innermost(runner.model)
     preprocessor = getattr(model, 'data_preprocessor', None)
     expected = _head_classes(model)
     loss = getattr(getattr(model, 'head', None), 'loss_module', None)
@@ -131,10 +131,6 @@ def _validation_labels(runner: Runner) -> Optional[np.ndarray]:
         return get_gt_labels(runner.val_dataloader.dataset)
     except TypeError:  # not one label per image: a matter of the evaluator alone
         return None
-
-
-def _model(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _head_classes(model: nn.Module) -> Optional[int]:

@@ -3,15 +3,14 @@
 
 from typing import Optional
 
-import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
-from ccsam_mm.datasets import training_class_counts
 from ccsam_mm.models.losses import ClassPriorLoss
+from ccsam_mm.utils.config_types import is_count, is_number
+from ccsam_mm.utils.loading.load_record import innermost
 
 RULES = ('effective', 'inverse', 'sqrt', 'power')
 
@@ -61,13 +60,17 @@ class ClassWeightHook(Hook):
                 f'ClassWeightHook has no rule {rule!r}: set it to one of '
                 f'{", ".join(map(repr, RULES))}.'
             )
-        if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
+        if not is_count(begin, least=0):
             raise ValueError(
                 f'ClassWeightHook.begin is {begin!r}: set it to an epoch >= 0.'
             )
-        if not 0 <= beta < 1:
+        if not is_number(beta) or beta >= 1:
             raise ValueError(
                 f'ClassWeightHook.beta is {beta!r}: set it to a number >= 0 and < 1.'
+            )
+        if not is_number(power):
+            raise ValueError(
+                f'ClassWeightHook.power is {power!r}: set it to a number >= 0.'
             )
         self.rule = rule
         self.begin = begin
@@ -99,14 +102,8 @@ class ClassWeightHook(Hook):
             runner (Runner): The runner of the training process.
         """
         loss = _loss_of(runner)
-        num_classes = getattr(_model_of(runner).head, 'num_classes', None)
-        counts = training_class_counts(
-            type(self).__name__,
-            'model.head.loss.class_counts',
-            loss.class_counts,
-            num_classes,
-        )
-        self._weights = self.weights(counts)
+        num_classes = getattr(innermost(runner.model).head, 'num_classes', None)
+        self._weights = self.weights(loss.known_class_counts(num_classes))
         planned = getattr(runner.train_loop, 'max_epochs', None)
         if planned is not None and self.begin >= planned:
             # A trial run of a few epochs is no mistake.
@@ -131,12 +128,8 @@ class ClassWeightHook(Hook):
             )
 
 
-def _model_of(runner: Runner) -> torch.nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _loss_of(runner: Runner) -> ClassPriorLoss:
-    head = getattr(_model_of(runner), 'head', None)
+    head = getattr(innermost(runner.model), 'head', None)
     loss = getattr(head, 'loss_module', None)
     if not isinstance(loss, ClassPriorLoss):
         raise TypeError(

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ccsam_mm.datasets import training_class_counts
 from ccsam_mm.sharpness import perturbation_norm
+from ccsam_mm.utils.config_types import is_number
 
 from ..passes.class_conditional_mixin import ClassConditionalMixin
 from ..passes.last_perturbation import LastPerturbation
-from ..passes.options import check_options, is_number
+from ..passes.options import check_options
 
 
 class CCSAMMixin(ClassConditionalMixin):

@@ -5,7 +5,9 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import Tensor
 
-from ..passes.options import check_options, is_number
+from ccsam_mm.utils.config_types import is_number
+
+from ..passes.options import check_options
 from .class_weights_sam_mixin import ClassWeightsSAMMixin
 
 

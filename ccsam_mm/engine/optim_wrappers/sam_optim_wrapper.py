@@ -11,10 +11,11 @@ from mmengine.registry import OPTIM_WRAPPERS
 from torch import Tensor
 
 from ccsam_mm.sharpness import sam_perturbation
+from ccsam_mm.utils.config_types import is_number
 
 from ..passes.gradient_scale import gradient_scale
 from ..passes.model_passes import ModelPasses
-from ..passes.options import check_options, is_number
+from ..passes.options import check_options
 from ..passes.passes_mixin import PassesMixin
 from ..passes.perturbed_parameters import refuse_nested_wrappers, unwrap_model
 from ..passes.recomputation import refuse_recomputation

@@ -18,9 +18,3 @@ def check_options(wrapper, rules: Dict[str, Tuple[bool, str]]) -> None:
             raise ValueError(
                 f'optim_wrapper.{name} is {value!r}, but must be {wanted}.'
             )
-
-
-def is_number(value) -> bool:
-    """Whether it is a finite number >= 0."""
-    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_real and 0 <= value < float('inf')

@@ -6,6 +6,8 @@ from typing import Callable, Dict, List, Optional, Union
 
 from torch import Tensor
 
+from ccsam_mm.utils.config_types import is_count, is_number
+
 from .class_statistics import ClassStatistics
 from .open_max import MIN_IMAGES, OpenMax
 from .scores import energy, hybrid, max_logit, msp, proto_cosine, proto_euclidean
@@ -58,7 +60,8 @@ def parse_score(score: Union[str, dict]) -> tuple[str, dict]:
     ]
     for key, value in options.items():
         least = _LEAST_COUNTS.get(key)
-        is_right = _is_positive(value) if least is None else _is_count(value, least)
+        is_positive = is_number(value) and value > 0
+        is_right = is_positive if least is None else is_count(value, least)
         if key not in possible or not is_right:
             allowed = ' and '.join(f'{p}={_describe(p)}' for p in possible)
             raise ValueError(
@@ -158,15 +161,6 @@ def score_writer(
 def _parameters(name: str) -> List[str]:
     """Names of the data and options of a score."""
     return list(inspect.signature(_SCORES[name]).parameters)
-
-
-def _is_positive(value) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 < value < float('inf')
-
-
-def _is_count(value, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _describe(option: str) -> str:

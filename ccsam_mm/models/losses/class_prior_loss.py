@@ -1,13 +1,16 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """The base of losses that treat classes differently, by how frequent they are."""
 
+import logging
 from typing import Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn as nn
+from mmengine.logging import print_log
 from torch import Tensor
 
 from ccsam_mm.datasets import training_class_counts
+from ccsam_mm.utils.config_types import is_number
 
 REDUCTIONS = ('none', 'mean', 'sum')
 
@@ -42,6 +45,8 @@ class ClassPriorLoss(nn.Module):
 
     # Whether an image's loss depends on other images of its batch.
     couples_images = False
+    # Whether the scores have to be cosines.
+    needs_cosines = False
 
     def __init__(
         self,
@@ -58,11 +63,13 @@ class ClassPriorLoss(nn.Module):
             )
         self.class_counts = class_counts
         self.class_weight: Union[Sequence[float], Tensor, None] = class_weight
+        self._checked_weight: Optional[Tensor] = None
+        self._met_scores = False
         self.loss_weight = loss_weight
         self.reduction = reduction
         self._counts: Optional[Tensor] = None
         if class_counts is not None:
-            self._known_class_counts(None)
+            self.known_class_counts(None)
 
     def label_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Loss of each image for an integer label.
@@ -86,7 +93,7 @@ class ClassPriorLoss(nn.Module):
             Tensor: Training images per class, ``(K, )``.
         """
         if self._counts is None:
-            self._counts = self._known_class_counts(scores.shape[-1]).double()
+            self._counts = self.known_class_counts(scores.shape[-1]).double()
         if self._counts.device != scores.device:
             self._counts = self._counts.to(scores.device)
         return self._counts.to(scores.dtype)
@@ -119,6 +126,8 @@ class ClassPriorLoss(nn.Module):
         """
         # Half precision would round margins and priors, and with them the gradient.
         scores = cls_score.to(torch.promote_types(cls_score.dtype, torch.float32))
+        if not self._met_scores:
+            self._meet(scores)
         losses, class_weights = self._image_losses(scores, label)
         if weight is not None:
             losses = losses * weight.to(losses.dtype)
@@ -136,9 +145,7 @@ class ClassPriorLoss(nn.Module):
         self, scores: Tensor, label: Tensor
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Losses of the images, times their weights; the weights."""
-        class_weight = None
-        if self.class_weight is not None:
-            class_weight = torch.as_tensor(self.class_weight).to(scores)
+        class_weight = self._class_weight_for(scores)
         if not label.is_floating_point():
             losses = self.label_losses(scores, label)
             if class_weight is None:
@@ -154,7 +161,48 @@ class ClassPriorLoss(nn.Module):
         weights = None if class_weight is None else sums.index_add(0, images, shares)
         return sums.index_add(0, images, losses), weights
 
-    def _known_class_counts(self, num_classes: Optional[int]) -> Tensor:
+    def _class_weight_for(self, scores: Tensor) -> Optional[Tensor]:
+        """Class weights in the precision and on the device of the scores."""
+        if self.class_weight is None:
+            return None
+        weights = torch.as_tensor(self.class_weight, device=scores.device)
+        if weights is not self._checked_weight:
+            self.class_weight = self._checked_weight = weights
+            if weights.shape != scores.shape[1:]:
+                raise ValueError(
+                    f'class_weight has {len(weights)} entries for {scores.shape[1]} '
+                    'classes: set one in model.head.loss.class_weight for each class.'
+                )
+            if not (weights.isfinite() & (weights >= 0)).all():
+                raise ValueError(
+                    'class_weight has an entry that is not a number >= 0: correct '
+                    'model.head.loss.class_weight.'
+                )
+        return weights.to(scores.dtype)
+
+    @torch.no_grad()
+    def _meet(self, scores: Tensor) -> None:
+        """Warn at the first scores if they are not what the loss is defined on."""
+        self._met_scores = True
+        if self.needs_cosines and scores.abs().max() > 1 + 1e-3:
+            print_log(
+                f'{type(self).__name__} is defined on cosines, and gets a score of '
+                f"{scores.abs().max():.3g}: set model.head.type='CosineLinearClsHead' "
+                'with scale=1.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+    def known_class_counts(self, num_classes: Optional[int]) -> Tensor:
+        """Class counts, of the argument or of the training data set.
+
+        Args:
+            num_classes (int, optional): Number of the head's classes; None where the
+                head does not tell.
+
+        Returns:
+            Tensor: Training images per class, ``(K, )``, on the CPU.
+        """
         return training_class_counts(
             type(self).__name__,
             'model.head.loss.class_counts',
@@ -163,21 +211,16 @@ class ClassPriorLoss(nn.Module):
         )
 
 
-def check_number(
-    name: str, value, least: float = 0.0, most: float = float('inf')
-) -> None:
+def check_number(name: str, value, most: float = float('inf')) -> None:
     """Refuse an argument of a loss outside its range, in one sentence.
 
     Args:
         name (str): Name of the argument.
         value (float): Its value.
-        least (float): The smallest valid value. Defaults to 0.0.
-        most (float): The largest one. Defaults to infinity, which is itself invalid.
+        most (float): The largest valid value. Defaults to infinity, any number >= 0.
     """
-    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_real or not least <= value <= most or value == float('inf'):
-        is_open = most == float('inf')
-        wanted = f'>= {least:g}' if is_open else f'from {least:g} to {most:g}'
+    if not is_number(value) or value > most:
+        wanted = '>= 0' if most == float('inf') else f'from 0 to {most:g}'
         raise ValueError(
             f'{name}={value!r}: set model.head.loss.{name} to a number {wanted}.'
         )

@@ -46,6 +46,8 @@ class GCLLoss(ClassPriorLoss):
         tensor(0.6931)
     """
 
+    needs_cosines = True
+
     def __init__(
         self,
         margin: float = 0.0,

@@ -37,6 +37,8 @@ class LDAMLoss(ClassPriorLoss):
         tensor([0.1581, 0.2812, 0.5000])
     """
 
+    needs_cosines = True
+
     def __init__(self, max_margin: float = 0.5, scale: float = 30.0, **kwargs):
         super().__init__(**kwargs)
         check_number('max_margin', max_margin)

@@ -77,6 +77,8 @@ def test_weights_that_never_come_are_a_warning(caplog):
         (dict(begin=-1), 'begin is -1'),
         (dict(begin=True), 'begin is True'),
         (dict(beta=1.0), 'beta is 1.0'),
+        (dict(beta='0.9'), "beta is '0.9'"),
+        (dict(power=float('nan')), 'power is nan'),
     ],
 )
 def test_wrong_argument_is_one_sentence(options, words):
