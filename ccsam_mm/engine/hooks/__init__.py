@@ -5,6 +5,7 @@ from .class_counts_hook import ClassCountsHook
 from .class_weight_hook import ClassWeightHook
 from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 from .load_stage1_hook import LoadStage1Hook
+from .max_norm_hook import MaxNormHook
 from .open_set_hook import OpenSetHook
 from .perturbation_log_hook import PerturbationLogHook
 
@@ -15,6 +16,7 @@ __all__ = [
     'ClassWeightHook',
     'EpochSeedHook',
     'LoadStage1Hook',
+    'MaxNormHook',
     'OpenSetHook',
     'PerturbationLogHook',
     'epoch_worker_init_fn',

@@ -12,8 +12,12 @@ from mmpretrain.datasets.samplers import RepeatAugSampler
 from ccsam_mm.datasets.class_counts import known_class_counts
 from ccsam_mm.models.losses import BalancedSoftmaxLoss, GCLLoss, LDAMLoss, VSLoss
 
+from .class_weight_hook import ClassWeightHook
+
 # Of the start's weight in the average at the end of training.
 _TOO_MUCH, _MUCH = 0.5, 0.05
+# Label over-smoothing (LOS) takes 0.98, ordinary smoothing 0.1.
+_OVER_SMOOTHED = 0.9
 
 
 def check_average(runner: Runner) -> None:
@@ -80,6 +84,8 @@ def check_balance(runner: Runner) -> None:
     sampler = getattr(loader, 'sampler', None)
     if type(sampler) not in (DefaultSampler, InfiniteSampler, RepeatAugSampler):
         return
+    if any(isinstance(hook, ClassWeightHook) for hook in runner.hooks):
+        return
     if isinstance(loader.dataset, ClassBalancedDataset) or _balances(runner.model):
         return
     counts = known_class_counts(loader.dataset)
@@ -93,9 +99,10 @@ def check_balance(runner: Runner) -> None:
 
 
 def _balances(model) -> bool:
-    """Whether a loss of the model favours rare classes."""
+    """Whether a loss of the model favours rare classes, or evens all out (LOS)."""
     return any(
         isinstance(module, (BalancedSoftmaxLoss, GCLLoss, LDAMLoss, VSLoss))
+        or getattr(module, 'label_smooth_val', 0) > _OVER_SMOOTHED
         or getattr(module, 'class_weight', None) is not None
         or type(module).__name__ == 'SeesawLoss'
         for module in model.modules()

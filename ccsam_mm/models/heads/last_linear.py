@@ -5,13 +5,26 @@ from typing import Any
 
 from torch import Tensor, nn
 
+_REMEDY = (
+    "keep the type of stage 1's head in stage 2, which then trains on clean features "
+    'alone, or take a head such as LinearClsHead in both'
+)
 
-def find_last_linear(head: nn.Module, num_classes: int) -> str:
+
+def find_last_linear(
+    head: nn.Module,
+    num_classes: int,
+    user: str = 'adversarial features',
+    remedy: str = _REMEDY,
+) -> str:
     """Name of a head's last linear layer with an output per class.
 
     Args:
         head (nn.Module): The head.
         num_classes (int): Number of categories.
+        user (str): What needs the layer, for the message. Defaults to
+            ``'adversarial features'``.
+        remedy (str): What to do without one, for the message.
 
     Returns:
         str: The name, such as ``'fc'``.
@@ -30,7 +43,7 @@ def find_last_linear(head: nn.Module, num_classes: int) -> str:
     if not names:
         raise ValueError(
             f'{type(head).__name__} has no linear layer with model.head.num_classes='
-            f'{num_classes} outputs, which adversarial features need: {_REMEDY}.'
+            f'{num_classes} outputs, which {user} cannot do without: {remedy}.'
         )
     return names[-1]
 
@@ -78,12 +91,6 @@ def last_features(head: nn.Module, linear: nn.Linear, feats: Any) -> Tensor:
             f'adversarial features do not support: {_REMEDY}.'
         )
     return seen['features']
-
-
-_REMEDY = (
-    "keep the type of stage 1's head in stage 2, which then trains on clean features "
-    'alone, or take a head such as LinearClsHead in both'
-)
 
 
 def _checked(head: nn.Module, features: Any) -> Tensor:

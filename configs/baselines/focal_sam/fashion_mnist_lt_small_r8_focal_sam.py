@@ -1,0 +1,9 @@
+# Focal-SAM on small Fashion-MNIST-LT (14x14, 1000 .. 10 images), ResNet-8.
+#   python tools/train.py configs/baselines/focal_sam/fashion_mnist_lt_small_r8_focal_sam.py
+# Checked: run (docs/results.md).
+_base_ = '../ce/fashion_mnist_lt_small_r8_ce.py'
+
+# rho was chosen on the validation split (docs/results.md).
+optim_wrapper = dict(
+    type='FocalSAMOptimWrapper', rho=0.2, gamma=3.0, sharpness_weight=0.5
+)

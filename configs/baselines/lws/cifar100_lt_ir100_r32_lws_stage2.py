@@ -1,0 +1,12 @@
+# LWS after cross entropy on CIFAR-100-LT (imbalance 100), ResNet-32.
+# Loads the checkpoint of configs/baselines/ce/cifar100_lt_ir100_r32_ce.py automatically.
+#   python tools/train.py configs/baselines/lws/cifar100_lt_ir100_r32_lws_stage2.py
+# The schedule is that of our cRT; the authors have none for this data set.
+# Checked: builds and steps; not run at full length.
+_base_ = '../../ccsam/cifar100_lt_ir100_r32_stage2.py'
+
+model = dict(
+    frozen=['backbone', 'neck', 'head.fc'],
+    head=dict(type='LWSClsHead'),
+)
+default_hooks = dict(load_stage1=dict(stage1='../ce/cifar100_lt_ir100_r32_ce.py'))

@@ -1,0 +1,11 @@
+# LWS after cross entropy on small Fashion-MNIST-LT (14x14, 1000 .. 10 images), ResNet-8.
+# Loads the checkpoint of configs/baselines/ce/fashion_mnist_lt_small_r8_ce.py automatically.
+#   python tools/train.py configs/baselines/lws/fashion_mnist_lt_small_r8_lws_stage2.py
+# Checked: run (docs/results.md).
+_base_ = '../../ccsam/fashion_mnist_lt_small_r8_stage2.py'
+
+model = dict(
+    frozen=['backbone', 'neck', 'head.fc'],
+    head=dict(type='LWSClsHead'),
+)
+default_hooks = dict(load_stage1=dict(stage1='../ce/fashion_mnist_lt_small_r8_ce.py'))
