@@ -17,7 +17,7 @@ def plot_sweep(
     stem: str,
     baseline: Optional[str] = None,
 ) -> List[str]:
-    """Draw the rows as bars, and each run over each numeric axis of its grid.
+    """Draw the mean of each row, and each run over each numeric axis of its grid.
 
     Args:
         lines (list[dict]): The JSON lines.
@@ -102,25 +102,21 @@ def _figure(height: float):
 
 
 def _plot_rows(results, label, baseline, path) -> None:
-    """A bar per row, with its deviation and a dot per seed."""
-    figure, axes = _figure(1.5 + 0.35 * len(results))
+    """The mean of each row with its deviation, and a dot per seed."""
+    figure, axes = _figure(1.5 + 0.3 * len(results))
     for place, (row, values) in enumerate(results.items()):
-        color = '0.7' if row == baseline else 'C0'
+        color = '0.4' if row == baseline else 'C0'
         mean, deviation = statistics.fmean(values), _deviation(values)
-        axes.barh(place, mean, xerr=deviation, color=color, alpha=0.6, capsize=3)
-        axes.plot(values, [place] * len(values), 'k.', markersize=4)
+        axes.errorbar(mean, place, xerr=deviation, fmt='o', color=color, capsize=3)
+        axes.plot(values, [place] * len(values), 'k.', markersize=4, alpha=0.5)
+    if baseline in results:
+        axes.axvline(statistics.fmean(results[baseline]), color='0.6', linestyle='--')
     axes.set_yticks(range(len(results)), list(results))
     axes.invert_yaxis()
-    # Bars from zero on would hide the differences between rows.
-    ends = [
-        value
-        for values in results.values()
-        for shift in (_deviation(values), -_deviation(values))
-        for value in (*values, statistics.fmean(values) + shift)
-    ]
-    margin = 0.1 * (max(ends) - min(ends)) or 1.0
-    axes.set_xlim(min(ends) - margin, max(ends) + margin)
-    axes.set_xlabel(f'{label}\nbars: means, whiskers: sample deviations, dots: seeds')
+    axes.grid(axis='y', color='0.9')
+    axes.set_xlabel(
+        f'{label}\ncircles: means, whiskers: sample deviations, dots: seeds'
+    )
     figure.savefig(path, dpi=120)
 
 

@@ -4,8 +4,9 @@
 from itertools import count
 
 import pytest
+from tiny_network import tiny_model
 
-from ccsam_mm.engine.hooks.stage2_checks import _share_of_start
+from ccsam_mm.engine.hooks.stage2_checks import _balances, _share_of_start
 
 ITERS = 6  # two epochs of three
 
@@ -108,3 +109,24 @@ def test_balanced_classes_and_losses_are_not_told(stage2, monkeypatch):
     assert 'stays biased' in stage2()[1]
     monkeypatch.setattr(name.replace('known_class_counts', '_balances'), bool)
     assert 'stays biased' not in stage2()[1]
+
+
+@pytest.mark.parametrize(
+    'loss, balances',
+    [
+        (dict(type='BalancedSoftmaxLoss'), True),
+        (dict(type='LabelSmoothLoss', label_smooth_val=0.98), True),
+        (dict(type='LabelSmoothLoss', label_smooth_val=0.1), False),
+        (dict(type='CrossEntropyLoss', class_weight=[1.0] * 5), True),
+        (dict(type='CrossEntropyLoss'), False),
+    ],
+)
+def test_losses_that_favour_rare_classes(loss, balances):
+    assert _balances(tiny_model(**loss)) == balances
+
+
+def test_weighted_classes_are_not_told(stage2, monkeypatch):
+    hook = 'ccsam_mm.engine.hooks.ClassWeightHook'
+    for name in ('before_train', 'before_train_epoch'):
+        monkeypatch.setattr(f'{hook}.{name}', lambda *args: None)
+    assert 'stays biased' not in stage2(dict(type='ClassWeightHook'))[1]
