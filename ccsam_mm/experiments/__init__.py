@@ -2,6 +2,7 @@
 """Sweeps: trainings planned, run, collected and reported."""
 
 from .expansion import expand_sweep
+from .pair_table import pair_table
 from .plots import plot_sweep
 from .results import SweepResults
 from .schedule import remaining_seconds, run_tasks
@@ -18,6 +19,7 @@ __all__ = [
     'check_sweep',
     'expand_sweep',
     'load_sweep',
+    'pair_table',
     'plot_sweep',
     'remaining_seconds',
     'run_tasks',

@@ -7,6 +7,7 @@ from typing import List
 
 from ccsam_mm.utils.files import write_whole
 
+from .pair_table import pair_table
 from .plots import plot_sweep
 from .results import SweepResults
 from .tables import sweep_table, values_of
@@ -63,7 +64,15 @@ def _validation_tables(sweep: dict, results: SweepResults) -> List[str]:
         rows = list(dict.fromkeys(t.row for t in trials if t.stage(stage)))
         table = sweep_table(results.lines, rows, stage, select, sweep['baseline'])
         tables.append(f'## Validation after {stage}\n\n{table}')
+        if stage == select['stage']:
+            pairs = pair_table(results.lines, rows, stage, select)
+            tables += _pairs('Validation', select, pairs)
     return tables
+
+
+def _pairs(what: str, select: dict, table: str) -> List[str]:
+    """A table of first and second stages, if rows are pairs of them."""
+    return [f'## {what}: {select["metric"]} of both stages\n\n{table}'] if table else []
 
 
 def _test_table(sweep: dict, results: SweepResults) -> List[str]:
@@ -79,7 +88,11 @@ def _test_table(sweep: dict, results: SweepResults) -> List[str]:
         return []
     baseline = baseline if baseline in rows else None
     table = sweep_table(tested, rows, 'test', select, baseline)
-    return [f'## Test of the rows that validation chose\n\n{table}']
+    pairs = pair_table(tested, rows, 'test', select)
+    return [
+        f'## Test of the rows that validation chose\n\n{table}',
+        *_pairs('Test', select, pairs),
+    ]
 
 
 def _head(sweep: dict, results: SweepResults) -> List[str]:

@@ -20,6 +20,7 @@ from ccsam_mm.experiments import (
     check_sweep,
     expand_sweep,
     load_sweep,
+    pair_table,
     plot_sweep,
     plots,
     run_tasks,
@@ -511,6 +512,20 @@ def test_a_test_belongs_to_the_stage_that_was_tested(tmp_path):
     assert SweepResults(results.path, [trial], other).is_tested(trial)
 
 
+def test_pairs_of_stages_make_a_table():
+    lines = [a_line('ce', 0, 40.0), a_line('ce+crt', 0, 43.0), a_line('sam', 0, 41.0)]
+    lines += [a_line('ce', 1, 42.0), a_line('sam+gcl+x', 0, 5.0)]
+    rows = list(dict.fromkeys(line['row'] for line in lines))
+    table = pair_table(lines, rows, 'stage2', SELECT).splitlines()
+    cells = [[cell.strip() for cell in row.split('|')[1:-1]] for row in table]
+    assert cells[0] == ['', 'no second stage', 'crt', 'gcl+x']
+    assert cells[2:] == [
+        ['ce', '41.0 ± 1.4', '**43.0**', '-'],
+        ['sam', '41.0', '-', '5.000'],
+    ]
+    assert pair_table(lines, ['ce', 'sam'], 'stage2', SELECT) == ''
+
+
 def test_pictures_are_of_rows_and_numeric_axes(tmp_path, monkeypatch):
     scales = {}
     draw = plots._figure
@@ -558,7 +573,10 @@ def test_pictures_are_of_rows_and_numeric_axes(tmp_path, monkeypatch):
         for row in rows
     ]  # fmt: skip
     np.testing.assert_allclose(means, wanted)
-    assert len(scales['a_rows.png'].patches) == 13
+    # No bars, which would have to start at zero.
+    assert not scales['a_rows.png'].patches
+    means = [bar.lines[0].get_xdata()[0] for bar in scales['a_rows.png'].containers]
+    assert len(means) == 13 and means[0] == 50.5
 
 
 def test_no_results_make_no_pictures(tmp_path):
