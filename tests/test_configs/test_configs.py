@@ -133,7 +133,9 @@ def test_builds_and_steps(config, fake_data, work_dirs, plain_dumps):
         # LWS and DisAlign learn beside the classifier of stage 1.
         kept = torch.equal(runner.model.head.fc.weight, loaded['head.fc.weight'])
         assert kept == ('head.fc' in runner.model.frozen)
-        assert any(p.grad is not None for p in runner.model.head.parameters())
+        learned = [p for p in runner.model.head.parameters() if p.requires_grad]
+        moved = runner.optim_wrapper.optimizer.state
+        assert learned and all(moved[p]['momentum_buffer'].any() for p in learned)
 
 
 @pytest.mark.slow
