@@ -35,6 +35,14 @@ CASES = dict(
         perturb=EVERYTHING, sync_classes=True, class_reduction='class'
     ),
 )
+# With class weights, the mean of which is each rank's own.
+CLASS_WEIGHT = [0.25, 0.5, 1.0, 2.0, 3.0]
+WEIGHTED_CASES = dict(
+    weighted=dict(),
+    weighted_synced=dict(sync_classes=True),
+    weighted_routed=dict(perturb=EVERYTHING),
+    weighted_routed_synced=dict(perturb=EVERYTHING, sync_classes=True),
+)
 # Other ways of DDP to the update of a case.
 DDP_CASES = dict(
     unused=('local', dict(find_unused_parameters=True)),
@@ -66,17 +74,23 @@ def batch_of(rank):
     return tiny_batch(LABELS[rank], seed=rank)
 
 
-def still_model():
+def still_model(**loss):
     """Batch norm by running statistics, so that ranks do not couple images."""
-    model = tiny_model()
+    model = tiny_model(**loss)
     model.backbone.norm.eval()
     model.backbone.norm.train = lambda mode=True: model.backbone.norm
     return model
 
 
-def ccsam_update(rank, options, **ddp_options):
+def weighted_model():
+    """With a loss that divides by the sum of the images' weights."""
+    loss = dict(type='SoftmaxFocalLoss', gamma=0.0, class_weight=CLASS_WEIGHT)
+    return still_model(**loss)
+
+
+def ccsam_update(rank, options, build=still_model, **ddp_options):
     """This rank's update with CC-SAM, and that of a parameter that no loss uses."""
-    model = still_model()
+    model = build()
     if ddp_options:
         model.unused = torch.nn.Parameter(torch.ones(2))
     start = copy.deepcopy(model.state_dict())
@@ -143,6 +157,8 @@ def main():
     rank = dist.get_rank()
     out_dir = Path(sys.argv[1])
     updates = {name: ccsam_update(rank, options) for name, options in CASES.items()}
+    for name, options in WEIGHTED_CASES.items():
+        updates[name] = ccsam_update(rank, options, weighted_model)
     for name, (case, ddp_options) in DDP_CASES.items():
         updates[name] = ccsam_update(rank, CASES[case], **ddp_options)
     updates['flexible'] = flexible_update(rank, out_dir / 'work_dir')
