@@ -7,6 +7,8 @@ from .epoch_seed_hook import EpochSeedHook, epoch_worker_init_fn
 from .load_stage1_hook import LoadStage1Hook
 from .open_set_hook import OpenSetHook
 from .perturbation_log_hook import PerturbationLogHook
+from .spectral_norm_hook import SpectralNormHook
+from .swa_hook import SWAHook
 
 __all__ = [
     'CheckFiniteHook',
@@ -17,5 +19,7 @@ __all__ = [
     'LoadStage1Hook',
     'OpenSetHook',
     'PerturbationLogHook',
+    'SWAHook',
+    'SpectralNormHook',
     'epoch_worker_init_fn',
 ]

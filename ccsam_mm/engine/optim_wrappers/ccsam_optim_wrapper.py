@@ -184,7 +184,8 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
         image with soft labels (Mixup, CutMix) belongs to the class with the largest
         weight. Class weights of the loss (also those of :class:`ClassWeightHook`)
         belong to the objective's :math:`\omega_c`; :math:`g_c` is the gradient of the
-        unweighted mean loss, so that they change no radius. The clean loss is logged as ``clean_objective``.
+        unweighted mean loss, so that they change no radius. The clean loss is logged
+        as ``clean_objective``.
 
     Examples:
         >>> import torch

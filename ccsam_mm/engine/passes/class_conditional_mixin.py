@@ -23,6 +23,7 @@ from .perturbed_parameters import (
     find_linear_classifier,
     matching_parameters,
     refuse_checkpointing,
+    refuse_moving_weights,
     refuse_nested_wrappers,
     trained_parameters,
     unwrap_model,
@@ -121,6 +122,7 @@ class ClassConditionalMixin(PassesMixin):
             self._matched = list(map(model.get_parameter, names))
             self._trained = [p.requires_grad for p in self._matched]
             names = trained_parameters(model, names)
+            refuse_moving_weights(model, names)
             self._owners = {name.rpartition('.')[0] for name in names}
             # Tied parameters have several names.
             self._perturbed = list(dict.fromkeys(map(model.get_parameter, names)))

@@ -80,6 +80,22 @@ def refuse_inseparable_losses(model: nn.Module, wrapper: str) -> None:
         )
 
 
+def refuse_moving_weights(model: nn.Module, names: List[str]) -> None:
+    """Refuse weights of a parametrisation that moves buffers in every pass."""
+    for name in names:
+        layer, is_parametrized, weight = name.rpartition('.parametrizations.')
+        if not is_parametrized:
+            continue
+        owner = f'{layer}.parametrizations.{weight.partition(".")[0]}'
+        if any(True for _ in model.get_submodule(owner).buffers()):
+            raise NotImplementedError(
+                f'{layer!r} has a parametrisation with a state of its own, such as '
+                'spectral norm, which moves in every pass, so that CCSAMOptimWrapper '
+                'cannot perturb it: leave the layer out of optim_wrapper.perturb, or '
+                'out of SpectralNormHook.modules.'
+            )
+
+
 def check_classifier(model: nn.Module) -> None:
     """Refuse models without the arguments of MMPretrain's classifiers."""
     needed = ('inputs', 'data_samples', 'mode')
