@@ -149,7 +149,9 @@ def recorder(runner):
 
 def main(out_dir, hook):
     """Train as one of the ranks, and save what this rank's model holds."""
-    runner = make_runner(f'{out_dir}/run', eval(hook), launcher='pytorch')
+    # Batches of one size, so that their mean is that of the images.
+    changes = dict(launcher='pytorch', train_dataloader=dict(batch_size=3))
+    runner = make_runner(f'{out_dir}/run', eval(hook), **changes)
     runner.train()
     weights = recorder(runner).weights
     torch.save(weights, f'{out_dir}/rank{torch.distributed.get_rank()}.pth')

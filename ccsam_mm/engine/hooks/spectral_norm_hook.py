@@ -6,6 +6,7 @@ from typing import Dict, Sequence, Union
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import FlexibleRunner, Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor, nn
@@ -103,6 +104,9 @@ class SpectralNormHook(Hook):
             self._layers.update(found)
         for layer in self._layers.values():
             spectral_norm(layer)
+        if is_model_wrapper(runner.model):
+            # The parametrisation has taken the weights out of DDP's reach.
+            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
         # Last of all: what others save has the names of the model in training.
         runner.register_hook(_FoldHook(self._layers), priority='LOWEST')
 

@@ -8,8 +8,6 @@ import torch
 from brute_force import brute_force_gradients, cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.model import BaseModule
-from mmpretrain.registry import MODELS
 from routed_brute_force import build_model
 from tiny_network import tiny_batch, tiny_model
 from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
@@ -20,19 +18,6 @@ WEIGHTS = [0.0, 0.5, 1.0, 2.0, 3.0]
 DRW = [0.05078125, 0.125, 0.5, 2.0, 4.0]
 OURS = dict(type='SoftmaxFocalLoss', gamma=0.0)
 MMPRETRAINS = dict(type='CrossEntropyLoss')
-
-
-@MODELS.register_module()
-class PlainBackbone(BaseModule):
-    """A convolution, and no layer that couples images."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, 4, 3)
-
-    def forward(self, x):
-        """Features of shape ``(N, 4)``."""
-        return (self.conv(x).tanh().mean(dim=(2, 3)),)
 
 
 def network(perturb, seed, **loss):
@@ -196,3 +181,16 @@ def test_label_smoothing_has_the_weight_of_the_label():
     )  # fmt: skip
     actual = sgd_updates(model, batch, build_wrapper(model))
     assert relative_difference(actual, expected) < 1e-9
+
+
+@pytest.mark.parametrize('loss', [OURS, MMPRETRAINS])
+@pytest.mark.parametrize('perturb', ['head', ''])
+def test_lengths_in_mixed_precision(loss, perturb):
+    batch = tiny_batch([0, 0, 1, 3, 4], dtype=torch.float32)
+    lengths = []
+    for class_weight in (None, DRW):
+        model = network(perturb, 0, class_weight=class_weight, **loss).float()
+        with torch.autocast('cpu', torch.bfloat16):
+            last = last_perturbation(model, batch, perturb=perturb)
+        lengths.append(last.lengths)
+    torch.testing.assert_close(*lengths, rtol=2e-2, atol=0)
