@@ -6,6 +6,7 @@ usage: torchrun --nproc_per_node N flattening_run.py OUT_DIR HOOK
 
 import copy
 import gc
+import json
 import sys
 
 import numpy as np
@@ -151,7 +152,7 @@ def main(out_dir, hook):
     """Train as one of the ranks, and save what this rank's model holds."""
     # Batches of one size, so that their mean is that of the images.
     changes = dict(launcher='pytorch', train_dataloader=dict(batch_size=3))
-    runner = make_runner(f'{out_dir}/run', eval(hook), **changes)
+    runner = make_runner(f'{out_dir}/run', json.loads(hook), **changes)
     runner.train()
     weights = recorder(runner).weights
     torch.save(weights, f'{out_dir}/rank{torch.distributed.get_rank()}.pth')

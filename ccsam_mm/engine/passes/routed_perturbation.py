@@ -86,7 +86,7 @@ def _over_ranks(
     classes, sizes = labels.unique(return_counts=True)
     own = torch.searchsorted(classes, routing.classes)
     # The factors of a class differ between ranks, where a mean divides by weights.
-    times = torch.full_like(routing.classes, routing.num_images, dtype=grads[0].dtype)
+    times = grads[0].new_full(routing.classes.shape, routing.num_images)
     if factors is not None:
         times = times * inverse_factors(factors)
     sums = []

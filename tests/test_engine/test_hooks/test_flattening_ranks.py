@@ -1,6 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Averages and normalised weights under DDP: two gloo ranks."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ def run_ranks(out_dir, hook):
     command += ['--nproc_per_node=2', str(TESTS / 'flattening_run.py')]
     env = dict(os.environ, PYTHONPATH=f'{TESTS.parent}{os.pathsep}{TESTS}')
     result = subprocess.run(
-        [*command, str(out_dir), repr(hook)],
+        [*command, str(out_dir), json.dumps(hook)],
         env=env,
         capture_output=True,
         text=True,

@@ -54,6 +54,8 @@ SAM_CASES = dict(
     sam=dict(type='SAMOptimWrapper'),
     sam_synced=dict(type='SAMOptimWrapper', sync_ascent=True),
     asam_accumulated=dict(type='SAMOptimWrapper', adaptive=True, accumulative_counts=2),
+    penalty=dict(type='SAMOptimWrapper', perturbed_weight=0.8),
+    penalty_synced=dict(type='SAMOptimWrapper', perturbed_weight=0.8, sync_ascent=True),
     # The tail is class 4, which is not on every rank.
     imbsam=dict(type='ImbSAMOptimWrapper', tail_threshold=2, class_counts=COUNTS),
     imbsam_synced=dict(

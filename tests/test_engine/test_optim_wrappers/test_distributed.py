@@ -81,6 +81,7 @@ def joined_updates(world_size, is_weighted=False, **options):
 def sam_updates(world_size, type, tail_threshold=None, sync_ascent=False, **options):
     """Mean over ranks of the SAM family's gradients, each on its own batch."""
     adaptive = options.get('adaptive', False)
+    share = options.get('perturbed_weight', 1)
     parts = []
     for rank in range(world_size):
         labels = LABELS[rank]
@@ -105,7 +106,11 @@ def sam_updates(world_size, type, tail_threshold=None, sync_ascent=False, **opti
             for ascent, part in zip(ascents, parts)
         ]
     )
-    return {name: clean[name] + sharp[name] for name in clean}
+    plain = mean_of([part_grads(tiny_model(), part, part[2]) for part in parts])
+    return {
+        name: clean[name] + share * sharp[name] + (1 - share) * plain[name]
+        for name in clean
+    }
 
 
 def mean_of(grads):

@@ -112,6 +112,18 @@ def test_update_in_float16_is_close_to_brute_force():
     assert relative_difference(actual, expected) < 6e-3
 
 
+@pytest.mark.parametrize('scale', [1.0, 2.0**20])
+def test_in_mixed_precision_no_scale_is_left(build_amp_wrapper, scale):
+    model, batch = TinyDetector(), detector_batch(16, dtype=torch.float32)
+    double = {name: value.double() for name, value in batch.items()}
+    expected = penalty_gradients(
+        copy.deepcopy(model).double(), lambda n: detector_loss(n, double), 0.8, rho=0.5
+    )
+    config = dict(type='AmpSAMOptimWrapper', rho=0.5, perturbed_weight=0.8)
+    wrapper = build_amp_wrapper(model, config, scale)
+    assert relative_difference(sgd_updates(model, batch, wrapper), expected) < 4e-2
+
+
 @pytest.mark.parametrize('value', [-0.1, 1.1, '1', True, None])
 def test_wrong_weight_is_refused(value):
     with pytest.raises(ValueError, match='perturbed_weight is .* from 0 to 1'):
