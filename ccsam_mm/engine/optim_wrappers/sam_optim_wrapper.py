@@ -65,7 +65,7 @@ class SAMMixin(ModelPassesMixin):
     ) -> Dict:
         """Losses of the perturbed pass, and the other entries of the clean one."""
         values, share = list(parameters.values()), self.perturbed_weight
-        grad, is_used = self._ascent_gradient(total, values)
+        grad, own = self._ascent_gradient(total, values)
         second = passes.run_again(self._perturbed(parameters, grad))
         losses = {key: value for key, value in first.items() if 'loss' not in key}
         for key in [key for key in second if 'loss' in key]:
@@ -74,8 +74,7 @@ class SAMMixin(ModelPassesMixin):
             else:
                 losses[f'{key}_perturbed'] = share * loss_scalar(second[key])
         if share < 1:
-            parts = _split_like(grad, values)
-            used = [(p, g) for p, g, has in zip(values, parts, is_used) if has]
+            used = [(p, g) for p, g in zip(values, own) if g is not None]
             losses['loss_clean'] = (1 - share) * with_known_gradient(total, *zip(*used))
         # No 'loss' in the name, or MMEngine would add it to the objective.
         losses['clean_objective'] = total.detach()
@@ -106,10 +105,10 @@ class SAMMixin(ModelPassesMixin):
 
     def _ascent_gradient(
         self, total: Tensor, parameters: List[Tensor], keep_graph: bool = False
-    ) -> Tuple[Tensor, List[bool]]:
+    ) -> Tuple[Tensor, List[Optional[Tensor]]]:
         """Gradients of all parameters in one vector, at least in single precision.
 
-        And, for each parameter, whether the loss depends on it.
+        And, by parameter, this rank's own; None where the loss does not depend on it.
         """
         scale = gradient_scale(self, total)
         # Backward functions must not run under autocast.
@@ -125,9 +124,12 @@ class SAMMixin(ModelPassesMixin):
             ]
         )
         flat = flat / scale
+        parts = _split_like(flat, parameters)
+        own = [None if g is None else part for g, part in zip(grads, parts)]
         if self.sync_ascent:
+            flat = flat.clone()
             all_reduce(flat, op='mean')
-        return flat, [grad is not None for grad in grads]
+        return flat, own
 
     @torch.no_grad()
     def _normalizer(self, parameters: Dict[str, Tensor], dtype) -> Tensor:

@@ -88,7 +88,7 @@ def refuse_moving_weights(model: nn.Module, names: List[str]) -> None:
             continue
         owner = f'{layer}.parametrizations.{weight.partition(".")[0]}'
         if any(True for _ in model.get_submodule(owner).buffers()):
-            raise NotImplementedError(
+            raise ValueError(
                 f'{layer!r} has a parametrisation with a state of its own, such as '
                 'spectral norm, which moves in every pass, so that CCSAMOptimWrapper '
                 'cannot perturb it: leave the layer out of optim_wrapper.perturb, or '

@@ -198,7 +198,7 @@ def test_sam_of_a_normalised_network(perturbed_weight):
 def test_ccsam_refuses_a_normalised_classifier(perturb):
     model = build_model(dict(type='TinyBackbone'))
     spectral_norm(model.head.fc)
-    with pytest.raises(NotImplementedError, match="'head.fc' has a parametrisation"):
+    with pytest.raises(ValueError, match="'head.fc' has a parametrisation"):
         sgd_updates(model, tiny_batch([0, 1]), build_wrapper(model, perturb=perturb))
 
 
