@@ -27,26 +27,32 @@ def cross_entropy(scores, targets, class_weight=None, smoothing=0.0):
 def brute_force_gradients(
     model, batch, image_losses, class_counts, prefix='head', rho_scale=1.0,
     max_relative_norm=None, radius=None, class_reduction='sample',
-    perturbed_weight=1.0, min_grad_norm=0.0,
+    perturbed_weight=1.0, min_grad_norm=0.0, image_weights=None, radius_losses=None,
 ):  # fmt: skip
     """Gradient of every parameter by name (paper's Eq. 8 to 11).
 
     Args:
         image_losses (Callable): ``(scores, targets) -> (N, )``.
+        image_weights (Tensor, optional): Weight of each image in the objective, which
+            has no part in the radius, ``(B, )``.
+        radius_losses (Callable, optional): Other losses for the radius; as above.
     """
     targets, classes = _targets(batch, len(class_counts))
     present = sorted(set(classes))
+    if image_weights is None:
+        image_weights = torch.ones(len(classes), dtype=batch['inputs'].dtype)
 
-    def class_loss(network, label):
+    def class_loss(network, label, losses, weights):
         scores = network(batch['inputs'], mode='tensor')
         rows = [i for i, c in enumerate(classes) if c == label]
-        return image_losses(scores[rows], targets[rows]).mean()
+        return (weights[rows] * losses(scores[rows], targets[rows])).mean()
 
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     for label in present:
         network = copy.deepcopy(model)
         parts = [p for n, p in network.named_parameters() if n.startswith(prefix)]
-        loss = class_loss(network, label)
+        radius_loss = radius_losses or image_losses
+        loss = class_loss(network, label, radius_loss, torch.ones(len(classes)))
         grads = torch.autograd.grad(loss, parts, materialize_grads=True)
         weight_norm = math.sqrt(sum(float((p.detach() ** 2).sum()) for p in parts))
         grad_norm = math.sqrt(sum(float((g**2).sum()) for g in grads))
@@ -65,11 +71,11 @@ def brute_force_gradients(
         share = classes.count(label) / len(classes)
         if class_reduction == 'class':
             share = 1 / len(present)
-        loss = class_loss(network, label)
+        loss = class_loss(network, label, image_losses, image_weights)
         _accumulate(total, network, perturbed_weight * share * loss)
     network = copy.deepcopy(model)
     scores = network(batch['inputs'], mode='tensor')
-    clean = image_losses(scores, targets).mean()
+    clean = (image_weights * image_losses(scores, targets)).mean()
     _accumulate(total, network, (1 - perturbed_weight) * clean)
     return total
 

@@ -36,3 +36,19 @@ def assert_equals_brute_force(model, batch, perturb, tolerance=1e-9, **options):
     actual = sgd_updates(model, batch, wrapper)
     assert relative_difference(actual, expected) < tolerance
     return relative_difference(plain, expected)
+
+
+def with_buffers_of_now(model):
+    """A copy whose every forward starts from the buffers that the model has now."""
+    copied = copy.deepcopy(model)
+    buffers = {name: b.clone() for name, b in copied.named_buffers()}
+    own_forward = type(copied).forward
+
+    class Restarted(type(copied)):
+        def forward(self, *args, **kwargs):
+            for name, buffer in self.named_buffers():
+                buffer.copy_(buffers[name])
+            return own_forward(self, *args, **kwargs)
+
+    copied.__class__ = Restarted
+    return copied

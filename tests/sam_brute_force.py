@@ -143,3 +143,26 @@ def focal_gradients(
         name: grad + sharpness_weight * (sharp[name] - clean[name])
         for name, grad in plain_grads.items()
     }
+
+
+def penalty_gradients(model, loss_of, share, **options):
+    """Gradient of GNP: ``(1 - share) g(w) + share g(w + eps)``."""
+    plain = copy.deepcopy(model)
+    clean = gradients(plain, loss_of(plain))
+    sharp = sam_gradients(model, loss_of, **options)
+    return {
+        name: (1 - share) * grad + share * sharp[name] for name, grad in clean.items()
+    }
+
+
+def noise_gradients(model, loss_of, noises):
+    """Mean gradient at ``w + noise``, over dictionaries of noise by name."""
+    total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for noise in noises:
+        network = copy.deepcopy(model)
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter += noise[name]
+        for name, grad in gradients(network, loss_of(network)).items():
+            total[name] += grad / len(noises)
+    return total

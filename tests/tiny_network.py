@@ -22,6 +22,19 @@ class TinyBackbone(BaseModule):
         return (self.norm(self.conv(x)).tanh().mean(dim=(2, 3)),)
 
 
+@MODELS.register_module()
+class PlainBackbone(BaseModule):
+    """A convolution, and no layer that couples images."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        """Features of shape ``(N, 4)``."""
+        return (self.conv(x).tanh().mean(dim=(2, 3)),)
+
+
 def tiny_model(num_classes=5, head=None, dtype=torch.float64, seed=0, **loss):
     """A classifier of the given head with random weights that are not small."""
     torch.manual_seed(seed)

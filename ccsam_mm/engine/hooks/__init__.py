@@ -8,6 +8,8 @@ from .load_stage1_hook import LoadStage1Hook
 from .max_norm_hook import MaxNormHook
 from .open_set_hook import OpenSetHook
 from .perturbation_log_hook import PerturbationLogHook
+from .spectral_norm_hook import SpectralNormHook
+from .swa_hook import SWAHook
 
 __all__ = [
     'CheckFiniteHook',
@@ -19,5 +21,7 @@ __all__ = [
     'MaxNormHook',
     'OpenSetHook',
     'PerturbationLogHook',
+    'SWAHook',
+    'SpectralNormHook',
     'epoch_worker_init_fn',
 ]

@@ -33,7 +33,7 @@ class ClassWeightHook(Hook):
       <https://arxiv.org/abs/2103.16370>`_.
 
     Their mean over the classes is 1. The epoch alone decides, so a resumed training has
-    the same weights.
+    the same weights. Under CC-SAM they weigh the objective and change no radius.
 
     Args:
         rule (str): One of the rules above. Defaults to ``'effective'``.

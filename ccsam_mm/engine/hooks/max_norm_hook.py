@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """The norm constraint of weight balancing (Alshammari et al., CVPR 2022)."""
 
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmengine.hooks import Hook
@@ -101,9 +101,9 @@ class MaxNormHook(Hook):
 
 
 def _classifier(runner: Runner) -> nn.Linear:
-    head = innermost(runner.model).head
+    head: Any = innermost(runner.model).head
     name = find_last_linear(head, head.num_classes, 'MaxNormHook', 'remove the hook')
-    layer = head.get_submodule(name)
+    layer: Any = head.get_submodule(name)
     if is_parametrized(layer):
         raise ValueError(
             f"The weights of 'head.{name}' are computed from others (as by spectral "

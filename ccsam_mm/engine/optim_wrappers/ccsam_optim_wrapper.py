@@ -182,7 +182,10 @@ class CCSAMOptimWrapper(CCSAMMixin, OptimWrapper):
     Note:
         The loss must be a mean over independent images, as MMPretrain's losses are. An
         image with soft labels (Mixup, CutMix) belongs to the class with the largest
-        weight. The clean loss is logged as ``clean_objective``.
+        weight. Class weights of the loss (also those of :class:`ClassWeightHook`)
+        belong to the objective's :math:`\omega_c`; :math:`g_c` is the gradient of the
+        unweighted mean loss, so that they change no radius. The clean loss is logged
+        as ``clean_objective``.
 
     Examples:
         >>> import torch

@@ -14,6 +14,7 @@ from ..passes.class_labels import class_labels
 from ..passes.loss_paths import name_of, parameter_beside
 from ..passes.loss_values import loss_scalar
 from ..passes.model_passes import ModelPasses
+from ..passes.options import check_options
 from ..passes.perturbed_parameters import refuse_inseparable_losses
 from ..passes.scored_samples import ScoredSamples, watch_scores
 from .sam_optim_wrapper import SAMMixin
@@ -37,6 +38,8 @@ class ClassWeightsSAMMixin(SAMMixin):
 
     def __init__(self, *args, class_counts: Optional[Sequence[int]] = None, **kwargs):
         super().__init__(*args, **kwargs)
+        wanted = '1, since this method weighs both passes by class'
+        check_options(self, dict(perturbed_weight=(self.perturbed_weight == 1, wanted)))
         self.class_counts = class_counts
         self._class_weights: Optional[Tensor] = None
         self._rows: List[ScoredSamples] = []

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ccsam_mm.sharpness import ClassRouting
 
+from .class_factors import class_factors
 from .class_routed_passes import ClassRoutedPasses
 from .classifier_passes import ClassifierPasses
 from .closed_form import perturbed_logits
@@ -135,7 +136,12 @@ class ClassConditionalMixin(PassesMixin):
         return self._passes
 
     def _perturbed_logits(
-        self, features: Tensor, logits: Tensor, loss: Tensor, labels: Tensor
+        self,
+        features: Tensor,
+        logits: Tensor,
+        loss: Tensor,
+        labels: Tensor,
+        data_samples: list,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Closed form: logits under perturbed classifiers, weights of the images."""
         self._refuse_direct_use(loss, logits)
@@ -143,12 +149,14 @@ class ClassConditionalMixin(PassesMixin):
         # matrices would lose the small gradients of fitted classes.
         with torch.autocast(logits.device.type, enabled=False):
             (grads,) = self._class_gradients(loss, [logits])
+            factors = class_factors(self._passes.head, data_samples, logits)
             return perturbed_logits(
                 self._passes.linear,
                 features.to(logits.dtype),
                 logits,
                 grads,
                 labels,
+                None if factors is None else factors[labels],
                 self.perturbation_lengths,
                 self.direction,
                 self.class_reduction,
@@ -156,23 +164,30 @@ class ClassConditionalMixin(PassesMixin):
             )
 
     def _perturbations(
-        self, views: List[Tensor], loss: Tensor, routing: ClassRouting
+        self,
+        views: List[Tensor],
+        loss: Tensor,
+        routing: ClassRouting,
+        data_samples: list,
     ) -> Tuple[List[Tensor], Tensor, Optional[Tensor]]:
         """Class-routed forward: perturbations of the classes, weights of the images."""
         if self._passes.num_forwards == 1:
             # All of the network's graph: in the first step only.
             self._refuse_direct_use(loss, *views)
         scale = gradient_scale(self, loss)
+        head = getattr(self._passes.model, 'head', None)
+        factors = class_factors(head, data_samples, loss)
         # Backward functions must not run under autocast.
         with torch.autocast(loss.device.type, enabled=False):
             grads = [
                 torch.zeros_like(view) if grad is None else grad
                 for grad, view in zip(self._class_gradients(loss * scale, views), views)
             ]
-            directions, factors = routed_perturbation(
+            directions, multipliers = routed_perturbation(
                 grads,
                 scale,
                 routing,
+                None if factors is None else factors[routing.classes],
                 self.perturbation_lengths,
                 self.direction,
                 self.sync_classes,
@@ -180,7 +195,7 @@ class ClassConditionalMixin(PassesMixin):
         weights = None
         if self.class_reduction == 'class':
             weights = class_mean_weights(routing, self.sync_classes)
-        return directions, factors, weights
+        return directions, multipliers, weights
 
     def _refuse_direct_use(self, loss: Tensor, *gates: Tensor) -> None:
         """The loss must not read perturbed weights itself, or not be a loss of them."""

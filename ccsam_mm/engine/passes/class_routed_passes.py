@@ -37,8 +37,8 @@ class ClassRoutedPasses:
 
     Args:
         part (PerturbedModules): The perturbed part.
-        perturb (Callable): ``(views, total_loss, routing) -> (directions, factors,
-            sample_weights)``. ``views`` and ``directions`` have one tensor
+        perturb (Callable): ``(views, total_loss, routing, data_samples) -> (directions,
+            factors, sample_weights)``. ``views`` and ``directions`` have one tensor
             ``(C, *shape)`` per perturbed parameter; ``factors``, ``(C, )``, times
             directions are the perturbations; ``sample_weights``, ``(B, )`` or None,
             scale the images' gradients.
@@ -48,7 +48,7 @@ class ClassRoutedPasses:
     def __init__(
         self,
         part: PerturbedModules,
-        perturb: Callable[[List[Tensor], Tensor, ClassRouting], tuple],
+        perturb: Callable[[List[Tensor], Tensor, ClassRouting, list], tuple],
         join_losses: Callable[[Dict, Dict], Dict],
     ):
         self.part = part
@@ -136,7 +136,7 @@ class ClassRoutedPasses:
         if current.check:
             current.check.check_first_pass(losses)
         directions, factors, sample_weights = self.perturb(
-            current.views, total, current.routing
+            current.views, total, current.routing, called['data_samples']
         )
         if current.check:
             # Only now, when the gradients of the first pass have freed its graph.

@@ -27,16 +27,16 @@ class ClassifierPasses:
 
     Args:
         classifier (LinearClassifier): The head and its linear layer.
-        perturb_logits (Callable): ``(features, logits, total_loss, labels) -> (logits,
-            sample_weights)``; the latter, ``(B, )`` or None, scale the images'
-            gradients.
+        perturb_logits (Callable): ``(features, logits, total_loss, labels,
+            data_samples) -> (logits, sample_weights)``; the latter, ``(B, )`` or None,
+            scale the images' gradients.
         join_losses (Callable): ``(first, second) -> losses``, dictionaries of losses.
     """
 
     def __init__(
         self,
         classifier: LinearClassifier,
-        perturb_logits: Callable[[Tensor, Tensor, Tensor, Tensor], tuple],
+        perturb_logits: Callable[[Tensor, Tensor, Tensor, Tensor, list], tuple],
         join_losses: Callable[[Dict, Dict], Dict],
     ):
         self.model: Any = classifier.model
@@ -105,8 +105,11 @@ class ClassifierPasses:
             self._refuse_changed_losses(losses, called['data_samples'])
         self.num_forwards += 1
         total, _ = model.parse_losses(losses)
-        perturbed = self.perturb_logits(self.features, self.logits, total, labels)
-        second = self._head_losses(*perturbed, called['data_samples'], self.state)
+        samples = called['data_samples']
+        perturbed = self.perturb_logits(
+            self.features, self.logits, total, labels, samples
+        )
+        second = self._head_losses(*perturbed, samples, self.state)
         self._forget()
         return self.join_losses(losses, second)
 

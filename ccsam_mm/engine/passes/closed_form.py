@@ -13,6 +13,7 @@ from ccsam_mm.sharpness import (
     random_linear_products,
 )
 
+from .class_factors import inverse_factors
 from .gather_samples import gather_samples
 
 
@@ -22,6 +23,7 @@ def perturbed_logits(
     logits: Tensor,
     grads: Tensor,
     labels: Tensor,
+    factors: Optional[Tensor],
     lengths: Callable[[Tensor, Tensor], Tensor],
     direction: str = 'gradient',
     class_reduction: str = 'sample',
@@ -35,6 +37,8 @@ def perturbed_logits(
         logits (Tensor): Its outputs, ``(B, K)``.
         grads (Tensor): Gradient of the batch's mean loss at the logits, ``(B, K)``.
         labels (Tensor): Class of each image, ``(B, )``.
+        factors (Tensor, optional): Factors of the images in that loss, ``(B, )``,
+            which class gradients are without; None where all are 1.
         lengths (Callable): ``(norms, labels) -> lengths`` of the perturbations.
         direction (str): ``'gradient'`` or ``'random'``. Defaults to ``'gradient'``.
         class_reduction (str): ``'sample'`` or ``'class'``. Defaults to ``'sample'``.
@@ -48,6 +52,8 @@ def perturbed_logits(
     bias = linear.bias is not None
     # The loss is a mean: an image's own gradient is B times its share.
     first, own, share = 0, len(labels), len(labels)
+    if factors is not None:
+        grads = grads * inverse_factors(factors)[:, None]
     seen = [features.detach(), grads, labels]
     if sync_classes:
         first, seen = gather_samples([seen[0], share * grads, labels])

@@ -141,6 +141,26 @@ class ClassPriorLoss(nn.Module):
             losses = losses / class_weights.mean()
         return losses.mean() if avg_factor is None else losses.sum() / avg_factor
 
+    def class_factors(self, label: Tensor, dtype: torch.dtype) -> Optional[Tensor]:
+        """What the class weights multiply images of each class by, in a batch's loss.
+
+        Args:
+            label (Tensor): The labels with shape ``(N, )``, or soft ones with shape
+                ``(N, K)``.
+            dtype (torch.dtype): Type of the factors.
+
+        Returns:
+            Tensor | None: ``(K, )``; None without class weights.
+        """
+        if self.class_weight is None:
+            return None
+        weights = torch.as_tensor(self.class_weight, dtype=dtype, device=label.device)
+        if self.reduction != 'mean':
+            return weights
+        is_soft = label.is_floating_point()
+        images = label.to(dtype) @ weights if is_soft else weights[label]
+        return weights / images.mean()
+
     def _image_losses(
         self, scores: Tensor, label: Tensor
     ) -> Tuple[Tensor, Optional[Tensor]]:

@@ -35,6 +35,14 @@ CASES = dict(
         perturb=EVERYTHING, sync_classes=True, class_reduction='class'
     ),
 )
+# With class weights, the mean of which is each rank's own.
+CLASS_WEIGHT = [0.25, 0.5, 1.0, 2.0, 3.0]
+WEIGHTED_CASES = dict(
+    weighted=dict(),
+    weighted_synced=dict(sync_classes=True),
+    weighted_routed=dict(perturb=EVERYTHING),
+    weighted_routed_synced=dict(perturb=EVERYTHING, sync_classes=True),
+)
 # Other ways of DDP to the update of a case.
 DDP_CASES = dict(
     unused=('local', dict(find_unused_parameters=True)),
@@ -46,6 +54,8 @@ SAM_CASES = dict(
     sam=dict(type='SAMOptimWrapper'),
     sam_synced=dict(type='SAMOptimWrapper', sync_ascent=True),
     asam_accumulated=dict(type='SAMOptimWrapper', adaptive=True, accumulative_counts=2),
+    penalty=dict(type='SAMOptimWrapper', perturbed_weight=0.8),
+    penalty_synced=dict(type='SAMOptimWrapper', perturbed_weight=0.8, sync_ascent=True),
     # The tail is class 4, which is not on every rank.
     imbsam=dict(type='ImbSAMOptimWrapper', tail_threshold=2, class_counts=COUNTS),
     imbsam_synced=dict(
@@ -66,17 +76,23 @@ def batch_of(rank):
     return tiny_batch(LABELS[rank], seed=rank)
 
 
-def still_model():
+def still_model(**loss):
     """Batch norm by running statistics, so that ranks do not couple images."""
-    model = tiny_model()
+    model = tiny_model(**loss)
     model.backbone.norm.eval()
     model.backbone.norm.train = lambda mode=True: model.backbone.norm
     return model
 
 
-def ccsam_update(rank, options, **ddp_options):
+def weighted_model():
+    """With a loss that divides by the sum of the images' weights."""
+    loss = dict(type='SoftmaxFocalLoss', gamma=0.0, class_weight=CLASS_WEIGHT)
+    return still_model(**loss)
+
+
+def ccsam_update(rank, options, build=still_model, **ddp_options):
     """This rank's update with CC-SAM, and that of a parameter that no loss uses."""
-    model = still_model()
+    model = build()
     if ddp_options:
         model.unused = torch.nn.Parameter(torch.ones(2))
     start = copy.deepcopy(model.state_dict())
@@ -143,6 +159,8 @@ def main():
     rank = dist.get_rank()
     out_dir = Path(sys.argv[1])
     updates = {name: ccsam_update(rank, options) for name, options in CASES.items()}
+    for name, options in WEIGHTED_CASES.items():
+        updates[name] = ccsam_update(rank, options, weighted_model)
     for name, (case, ddp_options) in DDP_CASES.items():
         updates[name] = ccsam_update(rank, CASES[case], **ddp_options)
     updates['flexible'] = flexible_update(rank, out_dir / 'work_dir')

@@ -20,17 +20,12 @@ from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
 
 import ccsam_mm  # noqa: F401
 
-# MMPretrain keeps weights and smoothed labels in float32: values exact there.
-CLASS_WEIGHT = [0.25, 0.5, 1.0, 2.0, 3.0]
+# MMPretrain keeps smoothed labels in float32: a value exact there.
 SMOOTHING = 0.3125
 
 
 LOSSES = dict(
     cross_entropy=(dict(), cross_entropy),
-    weighted=(
-        dict(class_weight=CLASS_WEIGHT),
-        lambda s, t: cross_entropy(s, t, class_weight=CLASS_WEIGHT),
-    ),
     label_smoothing=(
         dict(type='LabelSmoothLoss', label_smooth_val=SMOOTHING, mode='original'),
         lambda s, t: cross_entropy(s, t, smoothing=SMOOTHING),

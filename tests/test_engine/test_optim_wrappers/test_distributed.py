@@ -11,11 +11,13 @@ import torch
 from brute_force import brute_force_gradients, cross_entropy
 from ddp_updates import (
     CASES,
+    CLASS_WEIGHT,
     COUNTS,
     DDP_CASES,
     LABELS,
     RHO,
     SAM_CASES,
+    WEIGHTED_CASES,
     batch_of,
     still_model,
 )
@@ -37,11 +39,22 @@ def run_ranks(world_size, out_dir):
     return [torch.load(out_dir / f'rank{rank}.pth') for rank in range(world_size)]
 
 
-def mean_of_ranks(world_size, **options):
+def image_weights(rank):
+    """Weights of a rank's images in its own weighted mean."""
+    weights = torch.tensor([CLASS_WEIGHT[c] for c in LABELS[rank]]).double()
+    return weights / weights.mean()
+
+
+def mean_of_ranks(world_size, is_weighted=False, **options):
     """Mean of the brute-force gradients of the ranks, each on its own batch."""
     per_rank = [
         brute_force_gradients(
-            still_model(), batch_of(rank), cross_entropy, COUNTS, **options
+            still_model(),
+            batch_of(rank),
+            cross_entropy,
+            COUNTS,
+            image_weights=image_weights(rank) if is_weighted else None,
+            **options,
         )
         for rank in range(world_size)
     ]
@@ -50,13 +63,16 @@ def mean_of_ranks(world_size, **options):
     }
 
 
-def joined_updates(world_size, **options):
+def joined_updates(world_size, is_weighted=False, **options):
     """What one process computes on the joined batch."""
     batches = [batch_of(rank) for rank in range(world_size)]
     joined = dict(
         inputs=torch.cat([batch['inputs'] for batch in batches]),
         data_samples=[s for batch in batches for s in batch['data_samples']],
     )
+    if is_weighted:
+        weights = torch.cat([image_weights(rank) for rank in range(world_size)])
+        options['image_weights'] = weights
     return brute_force_gradients(
         still_model(), joined, cross_entropy, COUNTS, **options
     )
@@ -65,6 +81,7 @@ def joined_updates(world_size, **options):
 def sam_updates(world_size, type, tail_threshold=None, sync_ascent=False, **options):
     """Mean over ranks of the SAM family's gradients, each on its own batch."""
     adaptive = options.get('adaptive', False)
+    share = options.get('perturbed_weight', 1)
     parts = []
     for rank in range(world_size):
         labels = LABELS[rank]
@@ -89,7 +106,11 @@ def sam_updates(world_size, type, tail_threshold=None, sync_ascent=False, **opti
             for ascent, part in zip(ascents, parts)
         ]
     )
-    return {name: clean[name] + sharp[name] for name in clean}
+    plain = mean_of([part_grads(tiny_model(), part, part[2]) for part in parts])
+    return {
+        name: clean[name] + share * sharp[name] + (1 - share) * plain[name]
+        for name in clean
+    }
 
 
 def mean_of(grads):
@@ -101,10 +122,11 @@ def mean_of(grads):
 def test_ranks_against_brute_force(world_size, tmp_path):
     ranks = run_ranks(world_size, tmp_path)
     expected = {}
-    for name, case in CASES.items():
+    for name, case in {**CASES, **WEIGHTED_CASES}.items():
         compute = joined_updates if case.get('sync_classes') else mean_of_ranks
         options = dict(prefix=tuple(case.get('perturb', ['head'])))
         options['class_reduction'] = case.get('class_reduction', 'sample')
+        options['is_weighted'] = name in WEIGHTED_CASES
         expected[name] = compute(world_size, **options)
     expected['flexible'] = expected['local']
     expected.update({name: expected[case] for name, (case, _) in DDP_CASES.items()})

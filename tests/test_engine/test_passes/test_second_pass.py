@@ -10,7 +10,11 @@ from brute_force import brute_force_gradients, cross_entropy
 from mmengine.model import BaseModule
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
-from routed_brute_force import assert_equals_brute_force, build_model
+from routed_brute_force import (
+    assert_equals_brute_force,
+    build_model,
+    with_buffers_of_now,
+)
 from tiny_network import tiny_batch, tiny_model
 from torch import nn
 from updates import COUNTS, build_wrapper, relative_difference, sgd_updates
@@ -177,17 +181,7 @@ def test_perturbation_starts_from_the_buffers_of_the_clean_pass():
     """A copy of the network per class; power iteration starts where it did before."""
     batch = tiny_batch(LABELS)
     model = build_model(dict(type='MovingBuffers', kind='spectral'))
-    oracle = copy.deepcopy(model)
-    buffers = {name: b.clone() for name, b in oracle.named_buffers()}
-    own_forward = type(oracle).forward
-
-    class Restarted(type(oracle)):
-        def forward(self, *args, **kwargs):
-            for name, buffer in self.named_buffers():
-                buffer.copy_(buffers[name])
-            return own_forward(self, *args, **kwargs)
-
-    oracle.__class__ = Restarted
+    oracle = with_buffers_of_now(model)
     expected = brute_force_gradients(
         oracle, batch, cross_entropy, COUNTS, prefix='backbone'
     )
