@@ -62,7 +62,9 @@ class CalibrationMetric(BaseMetric):
         ...     confidence=[0.9, 0.9, 0.6], right=[1, 0, 1], target=[0, 0, 1],
         ...     class_counts=[500, 5])
         >>> {name: round(value, 1) for name, value in metrics.items()}
-        {'ece': 40.0, 'mce': 40.0, 'confidence': 80.0, 'ece_many': 40.0, 'ece_few': 40.0}
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'ece': 40.0, 'mce': 40.0, 'confidence': 80.0,
+         'ece_many': 40.0, 'ece_few': 40.0}
     """
 
     default_prefix: Optional[str] = 'calibration'
