@@ -1,6 +1,8 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
-"""Scores shifted by class: `logit adjustment <https://arxiv.org/abs/2007.07314>`_, and
-PC-softmax of `LADE <https://arxiv.org/abs/2012.00321>`_.
+"""Scores shifted by class.
+
+`Logit adjustment <https://arxiv.org/abs/2007.07314>`_, and PC-softmax of `LADE
+<https://arxiv.org/abs/2012.00321>`_.
 """
 
 from typing import Optional
@@ -21,8 +23,8 @@ def logit_shift(
     Args:
         train_prior (Tensor): Class frequencies of the training images, ``(K, )``.
         tau (float): :math:`\tau`. Defaults to 1.0.
-        test_prior (Tensor, optional): Class frequencies of the test, ``(K, )``. Defaults
-            to None, equal ones, which change no prediction and are left out.
+        test_prior (Tensor, optional): Class frequencies of the test, ``(K, )``.
+            Defaults to None, equal ones, which change no prediction and are left out.
 
     Returns:
         Tensor: ``(K, )``; -inf for a class that the test does not have.
@@ -30,7 +32,8 @@ def logit_shift(
     Examples:
         >>> import torch
         >>> from ccsam_mm.evaluation.post_hoc import logit_shift
-        >>> logit_shift(torch.tensor([0.5, 0.5]), 1.0, torch.tensor([0.5, 0.5])).tolist()
+        >>> prior = torch.tensor([0.5, 0.5])
+        >>> logit_shift(prior, tau=1.0, test_prior=prior).tolist()
         [0.0, 0.0]
     """
     shift = -tau * train_prior.log()
@@ -40,7 +43,7 @@ def logit_shift(
 def logit_adjustment(
     train_prior: Tensor, layer: Optional[Layer] = None, score_scale: float = 1.0
 ) -> Method:
-    """Logit adjustment after the training, which favours rare classes.
+    r"""Logit adjustment after the training, which favours rare classes.
 
     Args:
         train_prior (Tensor): Class frequencies of the training images, ``(K, )``.
@@ -48,7 +51,7 @@ def logit_adjustment(
         score_scale (float): The factor that the loss puts on the scores. Defaults to 1.
 
     Returns:
-        Method: With :math:`\\tau` from 0 to 2.
+        Method: With :math:`\tau` from 0 to 2.
     """
     return Method(
         'logit_adjustment',

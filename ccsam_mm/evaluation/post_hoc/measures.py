@@ -1,7 +1,7 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """Measures the classifiers without training, and chooses among their parameters."""
 
-from typing import List, Sequence
+from typing import Sequence
 
 import numpy as np
 from torch import Tensor
@@ -25,8 +25,8 @@ def measure(
         labels (Tensor): ``(N, )``.
         class_counts (Sequence[int]): Training images of each class.
         prior (np.ndarray): Class frequencies of the test, ``(K, )``.
-        with_ece (bool): Whether the softmax of the scores are probabilities. Defaults to
-            True.
+        with_ece (bool): Whether the softmax of the scores are probabilities. Defaults
+            to True.
 
     Returns:
         dict: Those of :class:`~ccsam_mm.evaluation.ShotAccuracy`; ``target``, the
@@ -36,8 +36,9 @@ def measure(
     Examples:
         >>> import numpy as np, torch
         >>> from ccsam_mm.evaluation.post_hoc import measure
-        >>> scores, labels = torch.tensor([[2.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1])
-        >>> found = measure(scores, labels, [500, 50], np.array([0.8, 0.2]))
+        >>> scores = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
+        >>> prior = np.array([0.8, 0.2])
+        >>> found = measure(scores, torch.tensor([0, 1]), [500, 50], prior)
         >>> found['top1'], round(found['target'], 1), found['medium']
         (50.0, 80.0, 0.0)
     """
@@ -68,9 +69,6 @@ def choose(accuracies: Sequence[float]) -> int:
         >>> choose([50.0, 60.0, 60.0])
         1
     """
-    best: List[int] = [0]
-    for i, accuracy in enumerate(accuracies):
-        # Sums of equal parts in another order differ by rounding.
-        if accuracy > accuracies[best[0]] + 1e-9:
-            best = [i]
-    return best[0]
+    best = max(accuracies)
+    # Sums of equal parts in another order differ by rounding.
+    return next(i for i, each in enumerate(accuracies) if each > best - 1e-9)

@@ -18,10 +18,10 @@ PART = 16384
 def nearest_mean(train: Outputs, num_classes: int) -> Method:
     r"""The class whose mean training feature is nearest to an image's feature.
 
-    Variants: 'un' takes the features :math:`f` as they are, 'l2n' gives them length one,
-    and 'cl2n' subtracts the mean of all training images before that. The means
-    :math:`\mu_c` are those of such features. The distance is Euclidean, 'l2', or that of
-    the angle, 'cosine'. All but 'l2n_l2' and 'cl2n_l2' predict what a linear layer
+    Variants: 'un' takes the features as they are, 'l2n' gives them length one, and
+    'cl2n' subtracts the mean of all training images before that. The class means
+    :math:`\mu_c` are those of such features. The distance is Euclidean, 'l2', or that
+    of the angle, 'cosine'. All but 'l2n_l2' and 'cl2n_l2' predict what a linear layer
     does: 'un_l2' with :math:`w_c = 2 \mu_c`, :math:`b_c = -\lVert \mu_c \rVert^2`, the
     others with :math:`w_c = \mu_c / \lVert \mu_c \rVert` and, where the mean
     :math:`m` is subtracted, :math:`b_c = -w_c^T m`.

@@ -31,13 +31,13 @@ def tau_norm_weight(weight: Tensor, tau: float) -> Tensor:
 
 
 def tau_norm(layer: Layer) -> Method:
-    """Tau-normalisation of a linear layer, which loses its bias.
+    r"""Tau-normalisation of a linear layer, which loses its bias.
 
     Args:
         layer (Layer): The layer.
 
     Returns:
-        Method: With :math:`\\tau` from 0 to 2.
+        Method: With :math:`\tau` from 0 to 2.
     """
     no_bias = torch.zeros_like(layer.bias)
     return Method(

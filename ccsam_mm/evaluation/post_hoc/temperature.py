@@ -17,8 +17,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     .. math:: \arg\min_T \sum_i -\log softmax(z_i / T)_{y_i}
 
-    The likelihood is convex in :math:`1 / T`, so that its slope is 0 in one place, which
-    is found by halving intervals.
+    The likelihood is convex in :math:`1 / T`, so that its slope is 0 in one place,
+    which is found by halving intervals.
 
     Args:
         logits (Tensor): ``(N, K)``.
