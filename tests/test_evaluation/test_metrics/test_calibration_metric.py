@@ -112,7 +112,9 @@ def test_evaluator_in_batches(tmp_path):
     assert metrics['calibration/brier'] == pytest.approx(brier, rel=1e-6)
     confidence, pred = scores.max(dim=1)
     right = (pred == labels).tolist()
-    expected = CalibrationMetric.calculate(confidence, right, labels, COUNTS)
+    expected = CalibrationMetric.calculate(
+        confidence.tolist(), right, labels.tolist(), COUNTS
+    )
     for name, value in expected.items():
         assert metrics[f'calibration/{name}'] == pytest.approx(value)
     picture = tmp_path / 'new' / 'calibration.png'

@@ -18,7 +18,7 @@ def test_are_those_of_the_metrics():
     expected = ShotAccuracy.calculate(pred, labels.numpy(), COUNTS)
     accuracy = ShotAccuracy.class_accuracy(pred, labels.numpy(), 3)
     expected['target'] = float((accuracy * prior).sum())
-    confidence = scores.softmax(dim=1).max(dim=1).values
+    confidence = scores.softmax(dim=1).max(dim=1).values.numpy()
     errors = CalibrationMetric.calculate(confidence, pred == labels.numpy(), labels)
     expected['ece'] = errors['ece']
     assert found == pytest.approx(expected, rel=1e-5)
