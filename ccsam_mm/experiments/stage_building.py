@@ -116,8 +116,9 @@ def _build_stage(sweep, spec, cfg, overrides, built, where) -> SweepStage:
 def _same_data(cfg: Config) -> bool:
     """Whether the validation images are those of the test."""
     test = cfg.get('test_dataloader')
-    val = cfg.val_dataloader.dataset
-    return test is not None and images_of(val) == images_of(test.dataset)
+    if test is None:
+        return False
+    return images_of(cfg.val_dataloader.dataset) == images_of(test.dataset)
 
 
 def _loaded_stage(spec, cfg, built, where) -> Optional[SweepStage]:

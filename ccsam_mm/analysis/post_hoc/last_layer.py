@@ -20,6 +20,8 @@ def last_layer_name(head: nn.Module) -> Optional[str]:
     Returns:
         str, optional: The name in the head; None where there is no such layer.
     """
+    if not hasattr(head, 'num_classes'):
+        return None
     try:
         return find_last_linear(head, head.num_classes)
     except ValueError:

@@ -38,6 +38,11 @@ def record_outputs(
         ValueError: If the classifier has no feature vector for each image, predicts
             something else than the softmax of its scores, or gives NaN or infinity.
     """
+    if not all(hasattr(model, part) for part in ('extract_feat', 'head')):
+        raise ValueError(
+            f'{type(model).__name__} is no classifier with features and a head, which '
+            f'{TOOL} needs: use the config of one such as ImageClassifier.'
+        )
     features, logits, labels = [], [], []
     for batch in reported_batches(dataloader, report, what):
         data = model.data_preprocessor(batch, False)
