@@ -7,6 +7,8 @@ from typing import Callable, List, Optional, Tuple
 
 from mmengine.config import Config
 
+from ccsam_mm.datasets.images_of_config import images_of
+
 from .stage import SweepStage, fingerprint, option_text
 
 
@@ -114,7 +116,9 @@ def _build_stage(sweep, spec, cfg, overrides, built, where) -> SweepStage:
 def _same_data(cfg: Config) -> bool:
     """Whether the validation images are those of the test."""
     test = cfg.get('test_dataloader')
-    return test is not None and cfg.val_dataloader.dataset == test.dataset
+    if test is None:
+        return False
+    return images_of(cfg.val_dataloader.dataset) == images_of(test.dataset)
 
 
 def _loaded_stage(spec, cfg, built, where) -> Optional[SweepStage]:

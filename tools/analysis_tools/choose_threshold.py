@@ -30,6 +30,7 @@ from tool_utils import (
 )
 
 from ccsam_mm.datasets.class_counts import class_names
+from ccsam_mm.datasets.images_of_config import images_of
 from ccsam_mm.evaluation.metrics.find_configs import open_set_configs
 from ccsam_mm.evaluation.open_set import open_set_score_key
 from ccsam_mm.evaluation.open_set.statistics_file import (
@@ -39,9 +40,6 @@ from ccsam_mm.evaluation.open_set.statistics_file import (
 )
 from ccsam_mm.evaluation.open_set.threshold_choice import CRITERIA, write_thresholds
 from ccsam_mm.utils.config_errors import named_keys
-
-# Keys that do not change which images a data set has.
-NO_IMAGES = ('pipeline', 'test_mode', 'lazy_init')
 
 
 def parse_args():
@@ -122,18 +120,6 @@ def common_images(val, test):
             'at one `seed` and `val_ratio` and in one order)'
         )
     return ''
-
-
-def images_of(config):
-    """The part of a data set's config that determines its images."""
-    if isinstance(config, (list, tuple)):
-        return [images_of(value) for value in config]
-    if not isinstance(config, dict):
-        return config
-    images = {k: images_of(v) for k, v in config.items() if k not in NO_IMAGES}
-    if isinstance(images.get('unknown'), dict):
-        images['unknown'] = [images['unknown']]
-    return images
 
 
 def share_unknown(val, test):

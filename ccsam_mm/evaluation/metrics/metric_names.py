@@ -2,10 +2,12 @@
 """Finds metrics of the same name before the evaluation starts."""
 
 from collections.abc import Sequence
+from typing import Optional
 
 from mmengine.evaluator import BaseMetric
 from mmpretrain.evaluation import Accuracy
 
+from .calibration_metric import CalibrationMetric
 from .open_set_metric import OpenSetMetric
 from .shot_accuracy import ShotAccuracy
 
@@ -22,19 +24,23 @@ def check_metric_names(metrics: Sequence[BaseMetric]) -> None:
         >>> check_metric_names([ShotAccuracy(), ShotAccuracy(prefix='again')])
     """
     first = {}
-    for metric in filter(_reports_top1, metrics):
-        other = first.setdefault(metric.prefix, metric)
-        if other is not metric:
+    for metric in metrics:
+        item = _main_result(metric)
+        other = first.setdefault((metric.prefix, item), metric)
+        if item is not None and other is not metric:
             name, other = type(metric).__name__, type(other).__name__
             raise ValueError(
-                f"{other} and {name} would both report '{metric.prefix}/top1': give "
+                f"{other} and {name} would both report '{metric.prefix}/{item}': give "
                 'one of them another `prefix` in `val_evaluator` and `test_evaluator`, '
                 'or leave it out.'
             )
 
 
-def _reports_top1(metric: BaseMetric) -> bool:
+def _main_result(metric: BaseMetric) -> Optional[str]:
+    """One of the names that a metric surely reports."""
     if isinstance(metric, Accuracy):
         # With several thresholds, their values are in the names.
-        return 1 in metric.topk and len(metric.thrs) == 1
-    return isinstance(metric, (ShotAccuracy, OpenSetMetric))
+        return 'top1' if 1 in metric.topk and len(metric.thrs) == 1 else None
+    if isinstance(metric, CalibrationMetric):
+        return 'ece'
+    return 'top1' if isinstance(metric, (ShotAccuracy, OpenSetMetric)) else None

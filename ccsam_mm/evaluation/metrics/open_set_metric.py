@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from mmpretrain.registry import METRICS
 
 from ccsam_mm.datasets.class_counts import evaluated_class_counts
@@ -25,6 +25,7 @@ from ccsam_mm.evaluation.open_set import (
 from ccsam_mm.evaluation.shot_groups import check_shot_rule
 
 from .open_set_batch import batch_scores, batch_targets, results_as_arrays
+from .report_folder import report_folder
 from .shot_accuracy import ShotAccuracy
 
 
@@ -237,17 +238,9 @@ class OpenSetMetric(BaseMetric):
 
     def _get_report_path(self) -> Optional[str]:
         """Name the JSON file, if there is to be one."""
-        if not self.curve:
+        folder = report_folder(self.curve, 'OpenSetMetric', 'curve')
+        if folder is None:
             return None
-        folder = self.curve
-        if not isinstance(folder, str):
-            log_file = MMLogger.get_current_instance().log_file
-            if log_file is None:
-                raise ValueError(
-                    'OpenSetMetric has curve=True, but there is no log to write '
-                    'beside: set `curve` to the name of a folder.'
-                )
-            folder = osp.dirname(log_file)
         name = re.sub(r'[^\w.-]+', '_', f'{self.prefix}_{self.score_key}').strip('_')
         return osp.join(folder, f'{name}.json')
 

@@ -12,7 +12,14 @@ from ccsam_mm.datasets.class_counts import (
     evaluated_class_counts,
     recorded_training_counts,
 )
+from ccsam_mm.evaluation.class_priors import (
+    class_prior,
+    named_priors,
+    prior_accuracy,
+)
 from ccsam_mm.evaluation.shot_groups import check_shot_rule, shot_groups
+
+from .closed_set_batch import check_any, check_labels, check_sample
 
 
 @METRICS.register_module()
@@ -36,6 +43,15 @@ class ShotAccuracy(BaseMetric):
         per_class (bool): Whether to add the lists ``per_class`` (None for a class
             without a test image) and ``class_counts`` to the results, for plots
             and reports. Defaults to False.
+        test_priors (Sequence[str] | dict, optional): Test distributions to report the
+            accuracy on, such as ``['forward:50', 'uniform', 'backward:50']``, which
+            adds ``forward_50`` and so on; the ratios of LADE and SADE are 2, 5, 10, 25
+            and 50. A dict names them, and may hold one number for each class instead.
+            The formulas are in :mod:`ccsam_mm.evaluation.class_priors`. The class
+            accuracies are weighted by these frequencies: that is the expectation, over
+            all draws, of the accuracy on images drawn from this (balanced) test set to
+            follow them, as LADE and SADE draw once. It needs a test image of each
+            class. Defaults to None.
         collect_device (str): Device name used for collecting results from
             different ranks during distributed training. Must be 'cpu' or
             'gpu'. Defaults to 'cpu'.
@@ -60,6 +76,7 @@ class ShotAccuracy(BaseMetric):
         shot_rule: str = 'strict',
         class_counts: Optional[Sequence[int]] = None,
         per_class: bool = False,
+        test_priors: Union[Sequence[str], dict, None] = None,
         collect_device: str = 'cpu',
         prefix: Optional[str] = None,
     ) -> None:
@@ -68,6 +85,10 @@ class ShotAccuracy(BaseMetric):
         self.shot_rule = shot_rule
         self.class_counts = class_counts
         self.per_class = per_class
+        taken = ('top1', 'class_mean', 'many', 'medium', 'few', 'per_class')
+        self.test_priors = named_priors(
+            test_priors, 'ShotAccuracy', (*taken, 'class_counts')
+        )
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Process one batch of data samples.
@@ -79,34 +100,17 @@ class ShotAccuracy(BaseMetric):
             data_batch: A batch of data from the dataloader.
             data_samples (Sequence[dict]): A batch of outputs from the model.
         """
-        num_classes = len(self._get_class_counts())
+        counts = self._get_class_counts()
+        num_classes = len(counts)
+        if not self.results:
+            self._priors(counts)  # refuse other numbers of classes early
         for data_sample in data_samples:
-            target = data_sample['gt_label']
-            if target.numel() != 1:
-                raise ValueError(
-                    'ShotAccuracy needs one label per image, but `gt_label` has '
-                    f'{target.numel()}: choose another `type` in `val_evaluator` and '
-                    '`test_evaluator`.'
-                )
+            check_sample(data_sample, num_classes, 'ShotAccuracy')
             if 'pred_score' in data_sample:
-                score = data_sample['pred_score']
-                if score.numel() != num_classes:
-                    raise ValueError(
-                        f'The model scores {score.numel()} classes, but class_counts '
-                        f'has {num_classes}: make `num_classes` of the head and the '
-                        "evaluated data set's `class_counts` agree."
-                    )
-                if score.isnan().any():
-                    raise ValueError(
-                        'The model gives an image scores that are NaN: use a '
-                        'checkpoint whose training has not diverged, or evaluate '
-                        'without mixed precision.'
-                    )
-                pred = score.argmax()
+                pred = data_sample['pred_score'].argmax()
             else:
                 pred = data_sample['pred_label']
-            _check_labels(np.asarray([int(target)]), num_classes)
-            self.results.append((int(pred), int(target)))
+            self.results.append((int(pred), int(data_sample['gt_label'])))
 
     def compute_metrics(self, results: list) -> dict:
         """Compute the metrics from processed results.
@@ -120,12 +124,14 @@ class ShotAccuracy(BaseMetric):
         """
         # NOTICE: don't access `self.results` from the method.
         pred, target = np.asarray(results, dtype=np.int64).reshape(-1, 2).T
-        _check_any(target)
+        check_any(target, 'ShotAccuracy')
         counts = self._get_class_counts()
         self._warn_if_trained_on_others(counts)
         metrics = self.calculate(pred, target, counts, self.shot_rule)
+        accuracy = self.class_accuracy(pred, target, len(counts))
+        for name, prior in self._priors(counts).items():
+            metrics[name] = self._prior_accuracy(name, accuracy, prior)
         if self.per_class:
-            accuracy = self.class_accuracy(pred, target, len(counts))
             # None and not NaN, which JSON does not know.
             metrics['per_class'] = [None if np.isnan(a) else float(a) for a in accuracy]
             metrics['class_counts'] = counts
@@ -183,12 +189,34 @@ class ShotAccuracy(BaseMetric):
             a test image.
         """
         pred, target = np.asarray(pred), np.asarray(target)
-        _check_labels(target, num_classes)
+        check_labels(target, num_classes, 'ShotAccuracy')
         total = np.bincount(target, minlength=num_classes)
         right = np.bincount(target[pred == target], minlength=num_classes)
         accuracy = np.full(num_classes, np.nan)
         np.divide(100 * right, total, out=accuracy, where=total > 0)
         return accuracy
+
+    def _priors(self, counts: list[int]) -> dict[str, np.ndarray]:
+        """Class frequencies of the test distributions, by name."""
+        return {
+            name: class_prior(
+                spec, counts, f"'{name}' in `test_priors` of ShotAccuracy"
+            )
+            for name, spec in self.test_priors.items()
+        }
+
+    def _prior_accuracy(
+        self, name: str, accuracy: np.ndarray, prior: np.ndarray
+    ) -> float:
+        missing = np.flatnonzero(np.isnan(accuracy) & (prior > 0))
+        if len(missing):
+            raise ValueError(
+                f"'{name}' in `test_priors` of ShotAccuracy needs a test image of each "
+                f'class, but class {missing[0]} has none ({len(missing)} of '
+                f'{len(prior)} classes): leave it out, or evaluate on a set with all '
+                'classes.'
+            )
+        return prior_accuracy(accuracy, prior)
 
     def _get_class_counts(self) -> list[int]:
         """Find the training counts: argument, evaluated data, training data."""
@@ -215,27 +243,3 @@ class ShotAccuracy(BaseMetric):
                 logger='current',
                 level=logging.WARNING,
             )
-
-
-def _check_labels(target: np.ndarray, num_classes: int) -> None:
-    _check_any(target)
-    if target.min() < 0:
-        raise ValueError(
-            f'ShotAccuracy met the label {target.min()}, an unknown class of an open '
-            'set, but it measures known classes only: take the images with negative '
-            'labels out of the data sets in `val_dataloader` and `test_dataloader`.'
-        )
-    if target.max() >= num_classes:
-        raise ValueError(
-            f'ShotAccuracy met the label {target.max()}, but `class_counts` has '
-            f'{num_classes} classes: correct the annotation of the evaluated data set, '
-            'or set `class_counts` of ShotAccuracy to one count for each class.'
-        )
-
-
-def _check_any(target: np.ndarray) -> None:
-    if len(target) == 0:
-        raise ValueError(
-            'ShotAccuracy was given no image at all: check `data_root`, `ann_file` and '
-            '`indices` of the data sets in `val_dataloader` and `test_dataloader`.'
-        )

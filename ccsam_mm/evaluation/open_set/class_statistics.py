@@ -9,6 +9,8 @@ from mmengine.dist import all_gather_object, all_reduce
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ccsam_mm.evaluation.reported_batches import reported_batches
+
 from .feature_recorder import FeatureRecorder
 
 
@@ -108,14 +110,10 @@ def _run(
         receive(features.cpu(), logits, labels, logits.argmax(dim=1) == labels)
 
     recorder = FeatureRecorder(model, record)
-    # About ten lines, however many batches.
-    interval = max(1, len(dataloader) // 10)
-    for i, batch in enumerate(dataloader, start=1):
+    for batch in reported_batches(dataloader, report, what):
         recorder.arm()
         with torch.no_grad():
             model.test_step(batch)
-        if i % interval == 0 or i == len(dataloader):
-            report(f'{what}: batch {i} of {len(dataloader)}')
 
 
 class _ClassSums:

@@ -100,7 +100,7 @@ class FeatureRecorder:
             or features is None
             or features.shape != (size, self.linear.in_features)
             or logits.shape != (size, self.linear.out_features)
-            or not _are_softmax(data_samples, logits)
+            or not are_softmax(data_samples, logits)
         ):
             raise NotImplementedError(
                 f'{type(self.head).__name__} does not predict the softmax of one '
@@ -140,8 +140,16 @@ def _precise(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32)).detach()
 
 
-def _are_softmax(data_samples: List, logits: Tensor) -> bool:
-    """Whether the predicted probabilities are those of the logits."""
+def are_softmax(data_samples: List, logits: Tensor) -> bool:
+    """Whether the predicted probabilities are those of the logits.
+
+    Args:
+        data_samples (list): The outputs of the model.
+        logits (Tensor): ``(B, K)``.
+
+    Returns:
+        bool: Whether they are, up to the rounding of their precision.
+    """
     if not all('pred_score' in sample for sample in data_samples):
         return False
     predicted = torch.stack([sample.pred_score for sample in data_samples])

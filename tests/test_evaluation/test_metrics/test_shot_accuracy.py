@@ -220,3 +220,31 @@ def test_no_image_at_all_is_a_sentence(name):
         METRICS.build(dict(type=name)).evaluate(0)
     with pytest.raises(ValueError, match='no image at all'):
         ShotAccuracy.calculate([], [], [5, 5])
+
+
+def test_accuracy_under_test_priors():
+    """By drawing each class as often as its share says, with replacement by copies."""
+    counts, priors = [500, 60, 4], ['forward:4', 'uniform', 'backward:4']
+    pred, target = [0, 0, 1, 0, 2, 1], [0, 0, 1, 1, 2, 2]
+    metric = ShotAccuracy(class_counts=counts, test_priors=priors)
+    metric.process(None, [s.to_dict() for s in samples(pred, target, 3)])
+    metrics = metric.evaluate(6)
+    copies = {'forward_4': (4, 2, 1), 'uniform': (1, 1, 1), 'backward_4': (1, 2, 4)}
+    for name, times in copies.items():
+        hits = [p == t for p, t in zip(pred, target) for _ in range(times[t])]
+        assert metrics[f'accuracy/{name}'] == pytest.approx(100 * mean(hits))
+    assert metrics['accuracy/uniform'] == pytest.approx(metrics['accuracy/class_mean'])
+    assert metrics['accuracy/forward_4'] > metrics['accuracy/backward_4']
+
+
+def test_unusable_test_priors():
+    for bad in (['forward:0'], ['uniform', 'uniform'], dict(top1='uniform')):
+        with pytest.raises(ValueError, match='`test_priors` of ShotAccuracy'):
+            ShotAccuracy(test_priors=bad)
+    three = ShotAccuracy(class_counts=[9, 3], test_priors=dict(mine=[1, 1, 1]))
+    with pytest.raises(ValueError, match="'mine' .* has 3 numbers, but there are 2"):
+        three.process(None, [s.to_dict() for s in samples([0], [0], 2)])
+    lacking = ShotAccuracy(class_counts=[9, 3], test_priors=['backward:2'])
+    lacking.process(None, [s.to_dict() for s in samples([0], [0], 2)])
+    with pytest.raises(ValueError, match='class 1 has none .1 of 2 classes.: leave it'):
+        lacking.evaluate(1)
