@@ -26,8 +26,10 @@ def check_metric_names(metrics: Sequence[BaseMetric]) -> None:
     first = {}
     for metric in metrics:
         item = _main_result(metric)
+        if item is None:
+            continue
         other = first.setdefault((metric.prefix, item), metric)
-        if item is not None and other is not metric:
+        if other is not metric:
             name, other = type(metric).__name__, type(other).__name__
             raise ValueError(
                 f"{other} and {name} would both report '{metric.prefix}/{item}': give "
