@@ -59,7 +59,7 @@ def parse_args():
         nargs='+',
         type=size,
         default=RATIOS,
-        help='relative noise norms ||eps|| / ||theta||; default: 27 values from 0 to 2',
+        help='relative noise norms ||eps|| / ||theta||; default: 28 values from 0 to 2',
     )
     parser.add_argument(
         '--seeds',

@@ -2,8 +2,8 @@
 """Measure how sharp the loss of trained models is, for each shot group.
 
 Prints the largest eigenvalues and the trace of the Hessian, and the increase of the
-loss at SAM's perturbation and at CC-SAM's own radius of each class (Eq. 8 and 9); writes
-them as JSON, and as a picture for several checkpoints. Example:
+loss at SAM's perturbation and at CC-SAM's own radius of each class (Eq. 8 and 9);
+writes them as JSON, and as a picture for several checkpoints. Example:
 
     python tools/analysis_tools/sharpness.py CONFIG ce.pth ccsam.pth --names CE CC-SAM
 """
@@ -42,6 +42,13 @@ from ccsam_mm.analysis.landscape import (
 from ccsam_mm.utils.config_errors import named_keys
 from ccsam_mm.utils.tables import align_table
 
+# What sets the perturbation norm of CC-SAM.
+RADIUS_KEYS = dict(
+    rho_scale='factor on Eq. 8',
+    min_grad_norm='floor under the gradient norm',
+    max_relative_norm="cap as a share of the weights' norm",
+)
+
 
 def parse_args():
     parser = new_parser(__doc__)
@@ -71,11 +78,7 @@ def parse_args():
         default=0,
         help="steps of projected ascent after SAM's step; default: 0",
     )
-    for key, text in dict(
-        rho_scale='factor on Eq. 8',
-        min_grad_norm='floor under the gradient norm',
-        max_relative_norm="cap as a share of the weights' norm",
-    ).items():
+    for key, text in RADIUS_KEYS.items():
         parser.add_argument(
             f'--{key.replace("_", "-")}',
             type=size,
@@ -135,11 +138,10 @@ def main():
     if len(every) > 1:
         plot_sharpness(record, args.out)
         files.append(args.out)
-    cap = options.max_relative_norm
+    own = ', '.join(f'{key}={getattr(options, key)}' for key in RADIUS_KEYS)
     print(
         f'SAM: increase of the loss at rho={options.rho:g}; CC-SAM: mean increase '
-        'along the class gradients at the norm |e| with '
-        f'rho_scale={options.rho_scale:g}, min_grad_norm={options.min_grad_norm:g}, max_relative_norm={cap}.'
+        f'along the class gradients, at the norm |e| of Eq. 9 with {own}.'
     )
     print('Written: ' + ', '.join(files))
 

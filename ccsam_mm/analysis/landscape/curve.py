@@ -12,8 +12,8 @@ from .image_losses import ImageLosses
 
 # Relative noise norms: the global range of Fig. 1, and finer steps near the weights.
 RATIOS = (
-    *(0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05),
-    *(round(0.1 * step, 1) for step in range(1, 21)),
+    *(0, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15),
+    *(round(0.1 * step, 1) for step in range(2, 21)),
 )
 
 
@@ -26,12 +26,17 @@ def loss_curve(
 ) -> Dict[str, list]:
     r"""Evaluate the loss over the relative norm of Gaussian noise.
 
+    Each direction is taken both ways, and its loss is the mean of the two,
+    :math:`(L(\theta + \epsilon) + L(\theta - \epsilon)) / 2`. The expected value is
+    that of single directions. The slope cancels, which would hide the curvature in a
+    few directions, since no group of classes alone is at a minimum.
+
     Args:
         losses (ImageLosses): The losses of the images.
         groups (dict[str, Tensor]): Weights of the images for each mean to report, see
             :func:`loss_groups`.
         ratios (Sequence[float]): :math:`\|\epsilon\| / \|\theta\|` over all perturbed
-            parameters together. Defaults to 27 values from 0 to 2.
+            parameters together. Defaults to 28 values from 0 to 2.
         seeds (int): The number of directions, those of the seeds 0, 1, ... Defaults
             to 5.
         tick (Callable, optional): Called after each evaluation. Defaults to None.
@@ -45,12 +50,13 @@ def loss_curve(
         >>> from ccsam_mm.analysis.landscape import Batch, ImageLosses, loss_curve
         >>> model = torch.nn.Linear(1, 1, bias=False).requires_grad_(False)
         >>> batch = Batch((torch.ones(1, 1),), {}, torch.tensor([0]))
-        >>> # The loss is (w + e) / w, with e = r w or -r w.
-        >>> losses = ImageLosses(model, ['weight'], [batch],
-        ...                      lambda scores, labels: scores[:, 0] / model.weight[0])
+        >>> # The loss is (w + e)^2 / w^2 with e = r w and -r w: its mean is 1 + r^2.
+        >>> losses = ImageLosses(
+        ...     model, ['weight'], [batch],
+        ...     lambda scores, labels: (scores[:, 0] / model.weight[0]) ** 2)
         >>> curve = loss_curve(losses, dict(all=torch.ones(1)), [0, 0.5], seeds=1)
-        >>> [[round(abs(loss - 1), 4) for loss in point] for point in curve['all']]
-        [[0.0], [0.5]]
+        >>> [[round(loss, 4) for loss in point] for point in curve['all']]
+        [[1.0], [1.25]]
     """
     curve: Dict[str, list] = {name: [[] for _ in ratios] for name in groups}
     for seed in range(seeds):
@@ -58,7 +64,8 @@ def loss_curve(
         parts = gaussian_direction(list(losses.parameters.values()), generator)
         direction = losses.vector(parts)
         for place, ratio in enumerate(ratios):
-            own = losses.at(ratio * direction)
+            step = ratio * direction
+            own = (losses.at(step) + losses.at(-step)) / 2 if ratio else losses.at()
             for name, value in group_losses(own, groups).items():
                 curve[name][place].append(value)
             if tick is not None:

@@ -6,6 +6,7 @@ import io
 from typing import Dict, List
 
 import numpy as np
+from scipy import stats
 
 from .pictures import COLORS, DASHES, TITLES, new_figure, save_figure
 
@@ -49,7 +50,10 @@ def plot_curves(record: dict, path: str) -> None:
         )
         if local.any():
             right.set_xscale('log')
-        right.axhline(0, color='0.7', linewidth=0.8, zorder=0)
+            # Curvature makes parallel lines of slope 2 where both scales are.
+            low, _ = right.dataLim.intervaly
+            if low > 0:
+                right.set_yscale('log')
         for each in (left, right):
             each.grid(color='0.92')
     axes[0, 0].legend(fontsize=9)
@@ -57,16 +61,23 @@ def plot_curves(record: dict, path: str) -> None:
         each.set_xlabel('relative noise norm  ||ε|| / ||θ||')
     number = len(record['checkpoints'][0]['curve'][groups[0]][0])
     figure.supxlabel(
-        f'lines: means of {number} directions; bands: from the smallest to the largest',
+        f'lines: means of {number} directions, each taken both ways; '
+        'bands: 95 % intervals of these means',
         fontsize=9,
     )
     save_figure(figure, path)
 
 
 def _band(axes, ratios, losses, style: dict, name: str) -> None:
-    axes.plot(ratios, losses.mean(axis=1), label=name, linewidth=1.6, **style)
-    low, high = losses.min(axis=1), losses.max(axis=1)
-    axes.fill_between(ratios, low, high, color=style['color'], alpha=0.18, linewidth=0)
+    mean, number = losses.mean(axis=1), losses.shape[1]
+    axes.plot(ratios, mean, label=name, linewidth=1.6, **style)
+    if number > 1:
+        error = losses.std(axis=1, ddof=1) / number**0.5
+        half = stats.t.ppf(0.975, number - 1) * error
+        color = style['color']
+        axes.fill_between(
+            ratios, mean - half, mean + half, color=color, alpha=0.15, linewidth=0
+        )
 
 
 def curve_csv(record: dict) -> str:
@@ -115,9 +126,10 @@ def curve_rows(record: dict) -> List[List[str]]:
                 ratio: float(np.mean(np.asarray(losses, float)))
                 for ratio, losses in zip(ratios, points)
             }
-            cells = [f'{means[0]:.4f}'] if 0 in means else ['-']
+            start = means.get(0)
+            cells = ['-' if start is None else f'{start:.4f}']
             for ratio in shown:
-                start = means.get(0, 0.0)
-                cells.append(f'{means[ratio] - start:+.4f}')
+                change = means[ratio] - (start or 0)
+                cells.append(f'{change:.3g}' if start is None else f'{change:+.2g}')
             rows.append([checkpoint['name'], group, *cells])
     return rows
