@@ -51,5 +51,6 @@ def projected_ascent(
         losses.append(loss)
         if step < steps:
             point = point + sam_perturbation(grad, rho / 2)
-            point = point * (rho / point.norm().clamp(min=rho))
+            norm = point.norm()
+            point = torch.where(norm > rho, point * (rho / norm), point)
     return torch.stack(losses).max()

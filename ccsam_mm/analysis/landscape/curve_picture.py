@@ -40,7 +40,7 @@ def plot_curves(record: dict, path: str) -> None:
                 _band(right, ratios[local], increase[local], style, checkpoint['name'])
         left.set_title(f'{TITLES[group]}: loss', fontsize=10, loc='left')
         left.set_ylim(bottom=0)
-        left.set_xlim(ratios.min(), ratios.max())
+        left.margins(x=0)
         right.set_title(
             'near the weights: increase of the loss'
             if ratios[0] == 0

@@ -57,9 +57,9 @@ def loss_surface(
     values = list(losses.parameters.values())
     if all(value.ndim < 2 for value in values):
         raise ValueError(
-            f'The parameters {", ".join(list(losses.parameters)[:3])} have no filters '
-            'to normalise by: set --perturb to a part with a linear layer or a '
-            'convolution, or leave out --surface.'
+            f'The perturbed parameters ({", ".join(list(losses.parameters)[:3])}) have '
+            'no filters to normalise by: set --perturb to a part with a linear layer '
+            'or a convolution, or leave out --surface.'
         )
     generator = torch.Generator().manual_seed(seed)
     first, second = (
