@@ -80,6 +80,11 @@ def _loss_function(model: nn.Module, loss: str) -> LossFunction:
     module = getattr(getattr(model, 'head', None), 'loss_module', None)
     if module is None:
         raise ValueError('The head of the config has no loss: use --loss ce.')
+    if getattr(module, 'couples_images', False):
+        raise ValueError(
+            f'{type(module).__name__} depends on all images of a batch at once, so no '
+            'image has a loss of its own: use --loss ce.'
+        )
     return lambda scores, labels: module(scores, labels, reduction_override='none')
 
 
