@@ -57,21 +57,16 @@ def parse_args():
         help='the picture (.png, .svg, .pdf) beside which the JSON is written; '
         'default: work_dirs/<config name>/sharpness.png',
     )
-    parser.add_argument(
-        '--eigenvalues',
-        type=count,
-        default=3,
-        help='number of largest eigenvalues; default: 3',
-    )
+    parser.add_argument('--eigenvalues', type=count, default=3,
+                        help='number of largest eigenvalues; default: 3')  # fmt: skip
     parser.add_argument(
         '--probes',
         type=count,
         default=30,
         help="random vectors of the trace's estimate, at least 2; default: 30",
     )
-    parser.add_argument(
-        '--rho', type=size, default=0.05, help="radius of SAM's ball; default: 0.05"
-    )
+    parser.add_argument('--rho', type=size, default=0.05,
+                        help="radius of SAM's ball; default: 0.05")  # fmt: skip
     parser.add_argument(
         '--ascent-steps',
         type=int,
@@ -130,8 +125,9 @@ def main():
     for name, path, losses in zip(args.names, args.checkpoints, every):
         norm = float(losses.vector().norm())
         own = dict(name=name, path=path, parameters=losses.size, weight_norm=norm)
-        counts = data.class_counts
-        own['measures'] = measure_sharpness(losses, groups, counts, options, tick)
+        own['measures'] = measure_sharpness(
+            losses, groups, data.class_counts, options, tick
+        )
         record['checkpoints'].append(own)
     files = write_record(args.out, record)
     print(f'\n{align_table(sharpness_rows(record))}\n')
