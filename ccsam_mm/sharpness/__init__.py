@@ -8,7 +8,10 @@ from .characteristic_radius import (
 )
 from .class_norms import class_norms
 from .class_routing import ClassRouting
+from .hutchinson_trace import hutchinson_trace
 from .linear_class_gradients import LinearClassGradients
+from .parameter_directions import filter_normalized_direction, gaussian_direction
+from .projected_ascent import projected_ascent
 from .random_direction import random_linear_products
 from .routed_forward import routed_forward
 from .sam_perturbation import sam_perturbation
@@ -19,7 +22,11 @@ __all__ = [
     'characteristic_radius',
     'class_norms',
     'direction_factor',
+    'filter_normalized_direction',
+    'gaussian_direction',
+    'hutchinson_trace',
     'perturbation_norm',
+    'projected_ascent',
     'random_linear_products',
     'routed_forward',
     'sam_perturbation',

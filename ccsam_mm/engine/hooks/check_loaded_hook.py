@@ -85,7 +85,7 @@ class CheckLoadedHook(Hook):
             )
             return
         model = innermost(runner.model)
-        _check_reset(model, self._weights, _name(runner))
+        check_reset(model, self._weights, _name(runner))
         check_filled(self._record, model, _name(runner), 'test')
 
 
@@ -93,8 +93,14 @@ def _name(runner: Runner) -> str:
     return runner._load_from or f'The last checkpoint in {runner.work_dir}'
 
 
-def _check_reset(model: nn.Module, weights: dict, name: str) -> None:
-    """Refuse a classifier that keeps its random weights on purpose."""
+def check_reset(model: nn.Module, weights: dict, name: str) -> None:
+    """Refuse a classifier that keeps its random weights on purpose.
+
+    Args:
+        model (nn.Module): The model.
+        weights (dict): The weights that were loaded into it.
+        name (str): The name of their checkpoint.
+    """
     head = getattr(model, 'head', None)
     if getattr(head, 'reset_classifier', False) and not any(
         key.endswith('head.classifier_was_reset') for key in weights

@@ -122,12 +122,15 @@ def find_linear_classifier(
 
 
 def matching_parameters(
-    model: nn.Module, perturb: Union[str, Sequence[str]]
+    model: nn.Module,
+    perturb: Union[str, Sequence[str]],
+    key: str = 'optim_wrapper.perturb=',
 ) -> List[str]:
     """Names of the parameters under the prefixes; each prefix must match.
 
     A parameter that several modules share is perturbed in all of them: it matches by
-    any of its names, and all of them are returned.
+    any of its names, and all of them are returned. The key says in errors what gave
+    the prefixes.
     """
     parameters = {
         f'{path}.{key}' if path else key: parameter
@@ -142,7 +145,7 @@ def matching_parameters(
             tops = dict.fromkeys(name.partition('.')[0] for name in names)
             parts = ', '.join(f"'{top}'" for top in tops)
             raise ValueError(
-                f'optim_wrapper.perturb={prefix!r} matches no parameter of '
+                f'{key}{prefix!r} matches no parameter of '
                 f'{type(model).__name__}: use a prefix of its parameter names, which '
                 f'start with {parts}.'
             )
