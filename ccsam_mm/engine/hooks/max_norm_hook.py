@@ -45,6 +45,9 @@ class MaxNormHook(Hook):
         True
     """
 
+    # Before hooks that average or copy the weights.
+    priority = 'ABOVE_NORMAL'
+
     def __init__(self, max_norm: Optional[float] = None, fraction: float = 0.1):
         if max_norm is not None and (not is_number(max_norm) or max_norm == 0):
             raise ValueError(

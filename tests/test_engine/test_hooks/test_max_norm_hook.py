@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.hooks import EMAHook
 from mmengine.logging import MessageHub
+from mmengine.runner import get_priority
 from tiny_network import tiny_model
 
 import ccsam_mm  # noqa: F401
@@ -55,6 +57,10 @@ def test_bound_of_the_released_code():
     hook.after_train_iter(runner, 0)
     found = runner.model.head.fc.weight.detach().norm(dim=1).tolist()
     assert found == pytest.approx([min(norm, bound) for norm in norms])
+
+
+def test_an_average_is_of_projected_weights():
+    assert get_priority(MaxNormHook().priority) < get_priority(EMAHook().priority)
 
 
 def test_a_given_bound_comes_first():
