@@ -112,4 +112,9 @@ def _classifier(runner: Runner) -> nn.Linear:
             f"The weights of 'head.{name}' are computed from others (as by spectral "
             'normalisation), so MaxNormHook cannot set them: remove one of the two.'
         )
+    if not layer.weight.requires_grad:
+        raise ValueError(
+            f"'head.{name}' is frozen, and MaxNormHook would change it: take it out of "
+            'model.frozen, or remove the hook.'
+        )
     return layer

@@ -108,6 +108,13 @@ def test_a_head_without_a_linear_layer_is_refused():
         MaxNormHook().before_train(runner)
 
 
+def test_frozen_weights_are_refused():
+    runner = make_runner()
+    runner.model.head.fc.requires_grad_(False)
+    with pytest.raises(ValueError, match="'head.fc' is frozen"):
+        MaxNormHook(0.1).before_train(runner)
+
+
 def test_computed_weights_are_refused():
     runner = make_runner()
     torch.nn.utils.parametrizations.spectral_norm(runner.model.head.fc)
