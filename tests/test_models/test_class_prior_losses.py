@@ -277,6 +277,15 @@ def test_wrong_class_weights_are_refused(class_weight, words, as_tensor):
         loss(SCORES, LABELS)
 
 
+@pytest.mark.parametrize('wrapper', ['OptimWrapper', 'CCSAMOptimWrapper'])
+@pytest.mark.parametrize('perturb', ['head', ''])
+def test_batch_of_classes_without_weight_changes_nothing(wrapper, perturb):
+    model = tiny_model(type='SoftmaxFocalLoss', class_weight=[0.0, 0.0, 1.0, 1.0, 1.0])
+    options = {} if wrapper == 'OptimWrapper' else dict(perturb=perturb)
+    changes = updates(model, tiny_batch([0, 0, 1, 1]), **options)
+    assert all(not change.any() for change in changes.values())
+
+
 @pytest.mark.parametrize('kind', [LDAMLoss, GCLLoss])
 def test_scores_that_are_no_cosines_are_a_warning(kind, monkeypatch):
     said = []

@@ -13,6 +13,7 @@ from ccsam_mm.models.losses import ClassPriorLoss, SoftmaxFocalLoss
 from ccsam_mm.utils.config_types import class_of
 
 from .data_sets import RecordedSets
+from .last_layer import score_scale
 
 
 def notes(
@@ -51,6 +52,13 @@ def notes(
         found.append(
             f'tau_norm is left out, and nothing can be saved: the scores of '
             f'{type(head).__name__} are not those of a plain linear layer.'
+        )
+    scale = score_scale(head)
+    if scale != 1:
+        found.append(
+            f'{type(head.loss_module).__name__} multiplies the scores by {scale:g}, '
+            'and predictions do not: of the calibration errors, that of temperature '
+            'alone means something.'
         )
     found += _balanced_training(cfg, head)
     return found

@@ -4,7 +4,7 @@
 from typing import Optional
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
@@ -102,9 +102,19 @@ class ClassWeightHook(Hook):
             runner (Runner): The runner of the training process.
         """
         loss = _loss_of(runner)
+        if self._weights is None and loss.class_weight is not None:
+            raise ValueError(
+                'ClassWeightHook would replace model.head.loss.class_weight: remove '
+                'one of the two from the config.'
+            )
         num_classes = getattr(innermost(runner.model).head, 'num_classes', None)
         self._weights = self.weights(loss.known_class_counts(num_classes))
         planned = getattr(runner.train_loop, 'max_epochs', None)
+        if self.begin and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError(
+                f'ClassWeightHook begins with epoch {self.begin}, and the training has '
+                'no epochs: set train_cfg.by_epoch=True, or begin=0 of the hook.'
+            )
         if planned is not None and self.begin >= planned:
             # A trial run of a few epochs is no mistake.
             runner.logger.warning(

@@ -9,7 +9,7 @@ from mmpretrain.registry import HOOKS
 from ccsam_mm.utils.checkpoints import as_dict, last_checkpoint
 from ccsam_mm.utils.loading.resume import read_or_reason, saved_checkpoints
 
-from .stage2_checks import check_average, check_balance
+from .stage2_checks import check_average, check_balance, check_classifier_kind
 from .utils import is_about_to_train
 
 
@@ -80,12 +80,14 @@ class LoadStage1Hook(Hook):
         check_balance(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Warn if stage 1 was not finished.
+        """Warn if stage 1 was not finished, or has another kind of classifier.
 
         Args:
             runner (Runner): The runner of the training process.
             checkpoint (dict): The loaded checkpoint.
         """
+        if self._found is not None:
+            check_classifier_kind(runner, checkpoint.get('state_dict', checkpoint))
         if self._found in (None, self.stage1):
             return
         meta = as_dict(checkpoint.get('meta'))

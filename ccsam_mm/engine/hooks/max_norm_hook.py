@@ -45,6 +45,9 @@ class MaxNormHook(Hook):
         True
     """
 
+    # Before hooks that average or copy the weights.
+    priority = 'ABOVE_NORMAL'
+
     def __init__(self, max_norm: Optional[float] = None, fraction: float = 0.1):
         if max_norm is not None and (not is_number(max_norm) or max_norm == 0):
             raise ValueError(
@@ -108,5 +111,10 @@ def _classifier(runner: Runner) -> nn.Linear:
         raise ValueError(
             f"The weights of 'head.{name}' are computed from others (as by spectral "
             'normalisation), so MaxNormHook cannot set them: remove one of the two.'
+        )
+    if not layer.weight.requires_grad:
+        raise ValueError(
+            f"'head.{name}' is frozen, and MaxNormHook would change it: take it out of "
+            'model.frozen, or remove the hook.'
         )
     return layer

@@ -38,7 +38,7 @@ class SpectralNormHook(Hook):
     this hook starts from any checkpoint. What a training is resumed from, :math:`W` and
     its singular vectors, is beside it under ``spectral_norm``.
 
-    CC-SAM cannot perturb such a layer, since the singular vectors move in every pass.
+    SAM and CC-SAM perturb :math:`W`; CC-SAM takes the class-routed passes for it.
 
     Args:
         modules (str | Sequence[str]): Prefixes of the names of the layers, such as

@@ -11,6 +11,7 @@ from mmpretrain.datasets.samplers import RepeatAugSampler
 
 from ccsam_mm.datasets.class_counts import known_class_counts
 from ccsam_mm.models.losses import BalancedSoftmaxLoss, GCLLoss, LDAMLoss, VSLoss
+from ccsam_mm.utils.loading.load_record import innermost
 
 from .class_weight_hook import ClassWeightHook
 
@@ -95,6 +96,34 @@ def check_balance(runner: Runner) -> None:
         f'Stage 2 draws its images by {type(sampler).__name__}, as they are '
         'distributed: its classifier stays biased to classes with many images. Set '
         "train_dataloader.sampler=dict(_delete_=True, type='ClassBalancedSampler')."
+    )
+
+
+def check_classifier_kind(runner: Runner, weights: dict) -> None:
+    """Warn where a classifier of cosines goes on as a plain linear one, or vice versa.
+
+    Their weights have one name and shape; cosines have no bias.
+
+    Args:
+        runner (Runner): The runner, about to train.
+        weights (dict): The ``state_dict`` of stage 1.
+    """
+    head = getattr(innermost(runner.model), 'head', None)
+    if head is None or getattr(head, 'reset_classifier', False):
+        return
+    own = {f'head.{name}': value.shape for name, value in head.state_dict().items()}
+    is_kept = 'head.fc.weight' in weights and (
+        own.get('head.fc.weight') == weights['head.fc.weight'].shape
+    )
+    has_bias = ['head.fc.bias' in names for names in (weights, own)]
+    if not is_kept or has_bias[0] == has_bias[1]:
+        return
+    kinds = {True: 'with a bias', False: 'without one, as those of cosines'}
+    runner.logger.warning(
+        f'Stage 1 has a classifier {kinds[has_bias[0]]}, and {type(head).__name__} '
+        f'goes on with its weights as with those of a classifier {kinds[has_bias[1]]}: '
+        'unless this is meant, take a stage 1 with the same kind of classifier, or a '
+        'stage 2 that makes a new one, such as cRT.'
     )
 
 

@@ -1,4 +1,6 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
+import logging
+import math
 import os.path as osp
 import re
 from collections.abc import Sequence
@@ -130,6 +132,7 @@ class CalibrationMetric(BaseMetric):
         check_any(results, 'CalibrationMetric')
         confidence, right, target, nll, brier = np.asarray(results).T
         counts = evaluated_class_counts(self.class_counts, self.dataset_meta)
+        _warn_of_cosines(confidence, counts)
         given = (confidence, right, target, counts, self.shot_rule, self.num_bins)
         metrics = self.calculate(*given)
         metrics.update(nll=float(nll.mean()), brier=float(brier.mean()))
@@ -214,6 +217,20 @@ class CalibrationMetric(BaseMetric):
         folder = report_folder(self.plot, 'CalibrationMetric', 'plot')
         name = re.sub(r'[^\w.-]+', '_', self.prefix)
         return folder and osp.join(folder, f'{name}.png')
+
+
+def _warn_of_cosines(confidence: np.ndarray, counts: Optional[Sequence[int]]) -> None:
+    """A softmax of numbers from -1 to 1 is never certain, however right they are."""
+    most = math.e**2 / (math.e**2 + len(counts or ()) - 1)
+    if counts and confidence.max() <= most + 1e-6:  # single precision
+        print_log(
+            f'No image has a confidence above {most:.3g}, the largest of a softmax of '
+            'cosines: if the scores are cosines, which the losses of LDAM and GCL '
+            'scale, calibration errors mean something only after temperature scaling '
+            '(tools/analysis_tools/post_hoc.py).',
+            'current',
+            logging.WARNING,
+        )
 
 
 def _results(scores: torch.Tensor, target: torch.Tensor) -> list[tuple]:

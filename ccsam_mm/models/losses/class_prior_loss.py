@@ -29,7 +29,8 @@ class ClassPriorLoss(nn.Module):
         class_weight (Sequence[float], optional): Weight of each class, ``(K, )``. The
             mean then divides by the sum of the images' weights, as PyTorch's cross
             entropy and the published code of re-weighting do (MMPretrain's divides by
-            the number of images). Defaults to None, equal weights.
+            the number of images); where all weights are 0, so is the loss. Defaults to
+            None, equal weights.
         loss_weight (float): Weight of the loss. Defaults to 1.0.
         reduction (str): ``'none'``, ``'mean'`` or ``'sum'``. Defaults to ``'mean'``.
 
@@ -138,7 +139,7 @@ class ClassPriorLoss(nn.Module):
         if reduction == 'sum':
             return losses.sum()
         if class_weights is not None:
-            losses = losses / class_weights.mean()
+            losses = losses / _positive(class_weights.mean())
         return losses.mean() if avg_factor is None else losses.sum() / avg_factor
 
     def class_factors(self, label: Tensor, dtype: torch.dtype) -> Optional[Tensor]:
@@ -159,7 +160,7 @@ class ClassPriorLoss(nn.Module):
             return weights
         is_soft = label.is_floating_point()
         images = label.to(dtype) @ weights if is_soft else weights[label]
-        return weights / images.mean()
+        return weights / _positive(images.mean())
 
     def _image_losses(
         self, scores: Tensor, label: Tensor
@@ -229,6 +230,11 @@ class ClassPriorLoss(nn.Module):
             self.class_counts,
             num_classes,
         )
+
+
+def _positive(mean: Tensor) -> Tensor:
+    """Mean weight of the images as a divisor, also where all of them have none."""
+    return torch.where(mean > 0, mean, torch.ones_like(mean))
 
 
 def check_number(name: str, value, most: float = float('inf')) -> None:

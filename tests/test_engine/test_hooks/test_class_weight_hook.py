@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.runner import IterBasedTrainLoop
 from tiny_network import tiny_model
 from updates import COUNTS
 
@@ -60,6 +61,28 @@ def test_begins_with_its_epoch_also_in_a_resumed_run(first):
 def test_a_loss_without_a_weighted_mean_is_refused():
     with pytest.raises(TypeError, match='CrossEntropyLoss has none.*loss.type'):
         ClassWeightHook().before_train(make_runner('CrossEntropyLoss'))
+
+
+def test_given_weights_are_not_replaced():
+    runner = make_runner(class_counts=COUNTS, class_weight=[1.0] * len(COUNTS))
+    with pytest.raises(ValueError, match='replace model.head.loss.class_weight'):
+        ClassWeightHook().before_train(runner)
+
+
+def test_weights_of_a_second_training_are_the_hooks_own():
+    runner, hook = make_runner(class_counts=COUNTS), ClassWeightHook()
+    for _ in range(2):
+        hook.before_train(runner)
+        hook.before_train_epoch(runner)
+
+
+def test_deferred_weights_need_epochs():
+    runner = make_runner(class_counts=COUNTS)
+    batches = torch.utils.data.DataLoader([0])
+    runner.train_loop = IterBasedTrainLoop(runner, batches, max_iters=9)
+    ClassWeightHook(begin=0).before_train(runner)
+    with pytest.raises(ValueError, match='begins with epoch 1.*no epochs'):
+        ClassWeightHook(begin=1).before_train(runner)
 
 
 def test_weights_that_never_come_are_a_warning(caplog):

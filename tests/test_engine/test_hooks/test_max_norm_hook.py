@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.hooks import EMAHook
 from mmengine.logging import MessageHub
+from mmengine.runner import get_priority
 from tiny_network import tiny_model
 
 import ccsam_mm  # noqa: F401
@@ -57,6 +59,10 @@ def test_bound_of_the_released_code():
     assert found == pytest.approx([min(norm, bound) for norm in norms])
 
 
+def test_an_average_is_of_projected_weights():
+    assert get_priority(MaxNormHook().priority) < get_priority(EMAHook().priority)
+
+
 def test_a_given_bound_comes_first():
     runner = make_runner()
     MaxNormHook(max_norm=0.25).before_train(runner)
@@ -100,6 +106,13 @@ def test_a_head_without_a_linear_layer_is_refused():
     runner = make_runner(head=dict(type='CosineLinearClsHead'))
     with pytest.raises(ValueError, match='MaxNormHook cannot do without: remove'):
         MaxNormHook().before_train(runner)
+
+
+def test_frozen_weights_are_refused():
+    runner = make_runner()
+    runner.model.head.fc.requires_grad_(False)
+    with pytest.raises(ValueError, match="'head.fc' is frozen"):
+        MaxNormHook(0.1).before_train(runner)
 
 
 def test_computed_weights_are_refused():

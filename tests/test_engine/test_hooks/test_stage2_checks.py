@@ -1,12 +1,19 @@
 # Copyright (c) ccsam_mm contributors. All rights reserved.
 """What stage 2 inherits: averages that cannot follow, samplers that do not balance."""
 
+import logging
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from tiny_network import tiny_model
 
-from ccsam_mm.engine.hooks.stage2_checks import _balances, _share_of_start
+from ccsam_mm.engine.hooks import load_stage1_hook
+from ccsam_mm.engine.hooks.stage2_checks import (
+    _balances,
+    _share_of_start,
+    check_classifier_kind,
+)
 
 ITERS = 6  # two epochs of three
 
@@ -33,6 +40,32 @@ def stage2(make_runner, tmp_path, monkeypatch):
             return runner, file.read()
 
     return train
+
+
+@pytest.mark.parametrize('first', ['LinearClsHead', 'CosineLinearClsHead'])
+@pytest.mark.parametrize('second', ['LinearClsHead', 'CosineLinearClsHead'])
+def test_classifier_of_another_kind_is_a_warning(first, second, caplog):
+    weights = tiny_model(head=dict(type=first)).state_dict()
+    model = tiny_model(head=dict(type=second))
+    runner = SimpleNamespace(model=model, logger=logging.getLogger('test'))
+    check_classifier_kind(runner, weights)
+    assert len(caplog.messages) == (first != second)
+    if caplog.messages:
+        assert f'{second} goes on' in caplog.messages[0]
+    model.head.reset_classifier = True
+    check_classifier_kind(runner, weights)
+    assert len(caplog.messages) == (first != second)
+
+
+def test_stage2_looks_at_the_classifier_of_stage1(stage2, monkeypatch):
+    looked = []
+    monkeypatch.setattr(
+        load_stage1_hook,
+        'check_classifier_kind',
+        lambda runner, weights: looked.append(set(weights)),
+    )
+    model = stage2()[0].model
+    assert looked == [set(model.state_dict())]
 
 
 def test_average_that_can_not_follow_is_refused(stage2):

@@ -17,6 +17,7 @@ from mmpretrain.structures import DataSample
 
 from ccsam_mm.evaluation import CalibrationMetric
 from ccsam_mm.evaluation.calibration import reliability_bins
+from ccsam_mm.evaluation.metrics import calibration_metric
 
 COUNTS = [500, 50, 5]
 
@@ -127,6 +128,20 @@ def test_without_counts_there_are_no_groups():
     metric.process(None, samples(*random_images()))
     names = {name.split('/')[1] for name in metric.evaluate(50)}
     assert names == {'ece', 'mce', 'confidence', 'nll', 'brier'}
+
+
+@pytest.mark.parametrize(('scale', 'is_warned'), [(1.0, True), (1.2, False)])
+def test_softmax_of_cosines_is_a_warning(scale, is_warned, monkeypatch):
+    """Every prediction is right, and the most certain that cosines allow."""
+    said = []
+    monkeypatch.setattr(
+        calibration_metric, 'print_log', lambda message, *_: said.append(message)
+    )
+    cosines = 2 * torch.eye(3, dtype=torch.float64) - 1
+    metric = CalibrationMetric(class_counts=COUNTS)
+    metric.process(None, samples((scale * cosines).softmax(dim=1).float(), range(3)))
+    metric.evaluate(3)
+    assert ['softmax of cosines' in message for message in said] == [True] * is_warned
 
 
 def test_a_probability_of_zero_has_a_finite_likelihood():
